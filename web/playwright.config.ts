@@ -10,7 +10,8 @@ export default defineConfig({
 	timeout: 240_000,
 	expect: { timeout: 60_000 }, // a busy machine is slow
 	forbidOnly: true,
-	reporter: 'list',
+	// No `retries`: whoever runs the tests tries those with the tag @live again, with --last-failed, and says so.
+	reporter: process.env['PLAYWRIGHT_JUNIT_OUTPUT_NAME'] ? [['list'], ['junit']] : [['list']],
 	use: {
 		browserName: 'chromium',
 		launchOptions: {

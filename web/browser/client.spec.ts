@@ -33,7 +33,7 @@ test('accepts samples of the application', async ({ client: page, gateway }) => 
 	expect(gateway.packets.length).toBe(closed.packets);
 });
 
-test('accepts any stream, and pauses it', async ({ client: page, gateway }) => {
+test('accepts any stream, and pauses it', { tag: '@live' }, async ({ client: page, gateway }) => {
 	await page.evaluate(async () => {
 		const context = new AudioContext({ sampleRate: 44_100 });
 		const tone = context.createOscillator();
@@ -82,7 +82,7 @@ test('applies the last of several quick requests', async ({ client: page, gatewa
 	await expect.poll(() => gateway.packets.length).toBeGreaterThan(0);
 });
 
-test('reports nothing about an abandoned source', async ({ client: page }) => {
+test('reports nothing about an abandoned source', { tag: '@live' }, async ({ client: page }) => {
 	const eventTypes = await page.evaluate(async () => {
 		const media = await globalThis.client.useMicrophone();
 		media.getAudioTracks()[0]?.dispatchEvent(new Event('ended'));
@@ -127,21 +127,25 @@ test('reports changes of page and microphone', async ({ client: page }) => {
 	}
 });
 
-test('ends immediately on close, and accepts nothing after it', async ({ client: page }) => {
-	const [how, then] = await page.evaluate(async () => {
-		const { client } = globalThis;
-		const media = await client.useMicrophone();
-		client.close();
-		const how = await client.closed.catch((error: unknown) => (error as { code: string }).code);
-		const ended = await client[Symbol.asyncIterator]()
-			.next()
-			.catch((error: unknown) => (error as { code: string }).code);
-		await new Promise(resolve => setTimeout(resolve, 600)); // the microphone's last sound may take so long
-		return [how, [ended, media.getAudioTracks()[0]?.readyState]];
-	});
-	expect(how).toBe('aborted');
-	expect(then).toEqual(['aborted', 'ended']);
-});
+test(
+	'ends immediately on close, and accepts nothing after it',
+	{ tag: '@live' },
+	async ({ client: page }) => {
+		const [how, then] = await page.evaluate(async () => {
+			const { client } = globalThis;
+			const media = await client.useMicrophone();
+			client.close();
+			const how = await client.closed.catch((error: unknown) => (error as { code: string }).code);
+			const ended = await client[Symbol.asyncIterator]()
+				.next()
+				.catch((error: unknown) => (error as { code: string }).code);
+			await new Promise(resolve => setTimeout(resolve, 600)); // the microphone's last sound may take so long
+			return [how, [ended, media.getAudioTracks()[0]?.readyState]];
+		});
+		expect(how).toBe('aborted');
+		expect(then).toEqual(['aborted', 'ended']);
+	},
+);
 
 test('rejects invalid arguments in the call', async ({ client: page }) => {
 	const codes = await page.evaluate(() => {

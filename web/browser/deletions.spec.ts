@@ -65,7 +65,7 @@ test('several deletions in a row are taken back one by one, and the others are c
 	await expect.poll(() => storedIds(page)).toEqual(['b']);
 });
 
-test('a deletion is carried out after 10 s', async ({ captions: page }) => {
+test('a deletion is carried out after 10 s', { tag: '@live' }, async ({ captions: page }) => {
 	await keep(page, talk('a'), talk('b'));
 	await go(page, '#recordings');
 	await remove(page, 'a');
@@ -91,36 +91,37 @@ test('captions that wait for their deletion are not offered in Live', async ({ c
 	await expect(page.getByRole('heading', { name: 'a.mp3' })).toBeVisible();
 });
 
-test('closing the page deletes at once, on the server, too; a server that is away keeps its transcript', async ({
-	context,
-	page,
-}) => {
-	const server = await Auricle.start({ AURICLE_KEEP_TRANSCRIPTS: '1' });
-	try {
-		const url = `http://127.0.0.1:${server.port}/`;
-		const { transcripts } = new Client({ url, apiKey: API_KEY });
-		const isGone = async (): Promise<boolean> => (await transcripts.list().next()).done === true;
-		await context.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
-		await page.goto(`${url}#recordings`);
-		await drop(page, 'short.wav');
-		await expect(page.getByText('The server keeps this transcript, too.')).toBeVisible();
-		await context.setOffline(true);
-		await page.getByRole('button', { name: 'Delete', exact: true }).click();
-		await expect(undo(page, 'short.wav')).toHaveCount(0);
-		await expect(page.locator('#notice')).toContainText('can’t be reached');
-		await expect(rows(page)).toHaveText(/short\.wav/);
-		await context.setOffline(false);
-		expect(await isGone()).toBe(false);
+test(
+	'closing the page deletes at once, on the server, too; a server that is away keeps its transcript',
+	{ tag: '@live' },
+	async ({ context, page }) => {
+		const server = await Auricle.start({ AURICLE_KEEP_TRANSCRIPTS: '1' });
+		try {
+			const url = `http://127.0.0.1:${server.port}/`;
+			const { transcripts } = new Client({ url, apiKey: API_KEY });
+			const isGone = async (): Promise<boolean> => (await transcripts.list().next()).done === true;
+			await context.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
+			await page.goto(`${url}#recordings`);
+			await drop(page, 'short.wav');
+			await expect(page.getByText('The server keeps this transcript, too.')).toBeVisible();
+			await context.setOffline(true);
+			await page.getByRole('button', { name: 'Delete', exact: true }).click();
+			await expect(undo(page, 'short.wav')).toHaveCount(0);
+			await expect(page.locator('#notice')).toContainText('can’t be reached');
+			await expect(rows(page)).toHaveText(/short\.wav/);
+			await context.setOffline(false);
+			expect(await isGone()).toBe(false);
 
-		await rows(page).click();
-		await page.getByRole('button', { name: 'Delete', exact: true }).click();
-		await expect(undo(page, 'short.wav')).toBeFocused();
-		await page.close({ runBeforeUnload: true });
-		await expect.poll(isGone).toBe(true);
-		const next = await context.newPage();
-		await next.goto(url);
-		await expect.poll(() => storedIds(next)).toEqual([]);
-	} finally {
-		await server.stop();
-	}
-});
+			await rows(page).click();
+			await page.getByRole('button', { name: 'Delete', exact: true }).click();
+			await expect(undo(page, 'short.wav')).toBeFocused();
+			await page.close({ runBeforeUnload: true });
+			await expect.poll(isGone).toBe(true);
+			const next = await context.newPage();
+			await next.goto(url);
+			await expect.poll(() => storedIds(next)).toEqual([]);
+		} finally {
+			await server.stop();
+		}
+	},
+);

@@ -76,7 +76,7 @@ test('the words of a newcomer find the right page', async ({ page, server }) => 
 		await page.getByRole('combobox').fill(question);
 		await found
 			.first()
-			.waitFor({ timeout: 30_000 })
+			.waitFor({ timeout: 60_000 })
 			.catch(() => undefined);
 		const links = await found.evaluateAll(all => all.map(each => each.getAttribute('href') ?? ''));
 		const first = links.slice(0, 3);

@@ -6,7 +6,7 @@ import { expect, test } from './fixtures.js';
 
 const PACKETS_A_SECOND = 50;
 
-test('encodes a recording to packets that the server decodes', async ({ client }) => {
+test('encodes a recording to packets that the server decodes', { tag: '@smoke' }, async ({ client }) => {
 	const { packets, answer } = await client.evaluate(async apiKey => {
 		const { createPacketFormatData, encodeToPackets } = globalThis.auricle;
 		const file = await (await fetch('testdata/fellow.wav')).arrayBuffer();

@@ -5,7 +5,7 @@ import { SENTENCE, words } from './clip.js';
 
 const { AURICLE_FRESH_URL: url = '', AURICLE_FRESH_PICTURE: path = '' } = process.env;
 
-test('shows captions of what a newcomer says', async ({ page }) => {
+test('shows captions of what a newcomer says', { tag: '@live' }, async ({ page }) => {
 	test.skip(url === '', 'make test-fresh');
 	await page.goto(url);
 	await page.getByRole('button', { name: 'Start' }).click();

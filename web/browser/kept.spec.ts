@@ -45,51 +45,57 @@ async function anotherTab(context: BrowserContext, url: string): Promise<Page> {
 	return page;
 }
 
-test('shows captions again after a reload while listening, and one press continues them', async ({
-	captions: page,
-}) => {
-	await speak(page);
-	const before = await lines(page).allTextContents();
-	await page.reload();
-	await expect(lines(page).nth(before.length - 1)).toBeVisible();
-	await expect(offer(page)).toBeHidden();
-	await expect(page.locator('#notice')).toHaveText(/^The page was reloaded in mid-session\. Press Start/);
-	await page.reload(); // again, before Start
-	await expect(lines(page).nth(before.length - 1)).toBeVisible();
-	await expectNobodyShutOut(page);
-	expect((await lines(page).allTextContents()).slice(0, before.length)).toEqual(before);
-	await expect(rows(page)).toHaveCount(0);
-	const [, txt] = await saved(page, 'Plain text');
-	expect(txt).toContain(before[0]);
+test(
+	'shows captions again after a reload while listening, and one press continues them',
+	{ tag: '@live' },
+	async ({ captions: page }) => {
+		await speak(page);
+		const before = await lines(page).allTextContents();
+		await page.reload();
+		await expect(lines(page).nth(before.length - 1)).toBeVisible();
+		await expect(offer(page)).toBeHidden();
+		await expect(page.locator('#notice')).toHaveText(/^The page was reloaded in mid-session\. Press Start/);
+		await page.reload(); // again, before Start
+		await expect(lines(page).nth(before.length - 1)).toBeVisible();
+		await expectNobodyShutOut(page);
+		expect((await lines(page).allTextContents()).slice(0, before.length)).toEqual(before);
+		await expect(rows(page)).toHaveCount(0);
+		const [, txt] = await saved(page, 'Plain text');
+		expect(txt).toContain(before[0]);
 
-	const end = await lines(page).count();
-	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(page.locator('#notice')).toBeHidden();
-	await expect(lines(page).nth(end)).toContainText(/\w/);
-	await page.getByRole('button', { name: 'Stop' }).click();
-	await expect(page.locator('#state')).toHaveText('Not listening');
-	const all = await lines(page).allTextContents();
-	await page.reload();
-	await page.getByRole('button', { name: 'Show them again' }).click();
-	await expect(lines(page)).toHaveText(all); // one transcript, not two
-	await expect(rows(page)).toHaveCount(0);
-});
+		const end = await lines(page).count();
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#notice')).toBeHidden();
+		await expect(lines(page).nth(end)).toContainText(/\w/);
+		await page.getByRole('button', { name: 'Stop' }).click();
+		await expect(page.locator('#state')).toHaveText('Not listening');
+		const all = await lines(page).allTextContents();
+		await page.reload();
+		await page.getByRole('button', { name: 'Show them again' }).click();
+		await expect(lines(page)).toHaveText(all); // one transcript, not two
+		await expect(rows(page)).toHaveCount(0);
+	},
+);
 
-test('offers captions again after a crash of the tab', async ({ captions: page, gateway }) => {
-	test.skip(!isChromium(page), 'needs the protocol of Chromium');
-	await speak(page);
-	const before = await lines(page).allTextContents();
-	const session = await page.context().newCDPSession(page);
-	const crashed = page.waitForEvent('crash');
-	void session.send('Page.crash').catch(() => undefined);
-	await crashed;
-	const other = await anotherTab(page.context(), gateway.url);
-	await other.getByRole('button', { name: 'Show them again' }).click();
-	await expect(lines(other).nth(before.length - 1)).toBeVisible();
-	expect((await lines(other).allTextContents()).slice(0, before.length)).toEqual(before);
-	await other.reload();
-	await expect(offer(other)).toBeVisible();
-});
+test(
+	'offers captions again after a crash of the tab',
+	{ tag: '@live' },
+	async ({ captions: page, gateway }) => {
+		test.skip(!isChromium(page), 'needs the protocol of Chromium');
+		await speak(page);
+		const before = await lines(page).allTextContents();
+		const session = await page.context().newCDPSession(page);
+		const crashed = page.waitForEvent('crash');
+		void session.send('Page.crash').catch(() => undefined);
+		await crashed;
+		const other = await anotherTab(page.context(), gateway.url);
+		await other.getByRole('button', { name: 'Show them again' }).click();
+		await expect(lines(other).nth(before.length - 1)).toBeVisible();
+		expect((await lines(other).allTextContents()).slice(0, before.length)).toEqual(before);
+		await other.reload();
+		await expect(offer(other)).toBeVisible();
+	},
+);
 
 test('offers captions again after Status and Back', async ({ captions: page }) => {
 	await keep(page, captions('a', 0, 'The train leaves at noon.'));
@@ -124,7 +130,7 @@ test('opens Status in another tab while listening, and returns from there', asyn
 	await expect(page.locator('#state')).toHaveText('Not listening');
 });
 
-test('undoes Clear, also after more captions', async ({ captions: page }) => {
+test('undoes Clear, also after more captions', { tag: '@live' }, async ({ captions: page }) => {
 	await keep(page, captions('a', 0, 'The train leaves at noon.', 'It is late.'));
 	const press = (name: string): Promise<void> => page.getByRole('button', { name, exact: true }).click();
 	await press('Show them again');
@@ -156,7 +162,7 @@ test('undoes Clear, also after more captions', async ({ captions: page }) => {
 	await expect(offer(page)).toBeHidden(); // what is cleared is not kept
 });
 
-test('lists earlier transcripts, shows and deletes them', async ({ captions: page }) => {
+test('lists earlier transcripts, shows and deletes them', { tag: '@smoke' }, async ({ captions: page }) => {
 	const gap = { startSeconds: 3, endSeconds: 4, gap: 'unreachable' };
 	const line = { startSeconds: 0, endSeconds: 2, text: 'A talk.', language: 'en' };
 	await keep(
@@ -259,28 +265,34 @@ test('asks before leaving during an upload', async ({ captions: page }) => {
 	await expectAskedBeforeReload(page);
 });
 
-test('warns, and asks before leaving, without room for captions', async ({ captions: page, gateway }) => {
-	test.skip(!isChromium(page), 'needs the protocol of Chromium');
-	const session = await page.context().newCDPSession(page);
-	const { origin } = new URL(gateway.url);
-	await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
-	await expectWarned(page);
-});
+test(
+	'warns, and asks before leaving, without room for captions',
+	{ tag: '@live' },
+	async ({ captions: page, gateway }) => {
+		test.skip(!isChromium(page), 'needs the protocol of Chromium');
+		const session = await page.context().newCDPSession(page);
+		const { origin } = new URL(gateway.url);
+		await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
+		await expectWarned(page);
+	},
+);
 
-test('warns, and asks before leaving, if a newer page has changed the database', async ({
-	captions: page,
-}) => {
-	await page.evaluate(
-		() =>
-			new Promise((resolve, reject) => {
-				const request = indexedDB.open('auricle', 1000); // the page closes its own connection
-				request.onsuccess = resolve;
-				request.onerror = reject;
-				request.onblocked = reject;
-			}),
-	);
-	await expectWarned(page);
-});
+test(
+	'warns, and asks before leaving, if a newer page has changed the database',
+	{ tag: '@live' },
+	async ({ captions: page }) => {
+		await page.evaluate(
+			() =>
+				new Promise((resolve, reject) => {
+					const request = indexedDB.open('auricle', 1000); // the page closes its own connection
+					request.onsuccess = resolve;
+					request.onerror = reject;
+					request.onblocked = reject;
+				}),
+		);
+		await expectWarned(page);
+	},
+);
 
 async function expectWarned(page: Page): Promise<void> {
 	await page.getByLabel('Spoken language').selectOption('English');

@@ -6,7 +6,7 @@ import { expect, listen, test } from './fixtures.js';
 
 const PACKETS_A_SECOND = 50;
 
-test('transcribes speech, and every packet arrives', async ({ client, gateway }) => {
+test('transcribes speech, and every packet arrives', { tag: '@live' }, async ({ client, gateway }) => {
 	const { text, events, closed, delayMilliseconds } = await listen(client);
 	console.log(`from the last word's sample to its final: ${Math.round(delayMilliseconds)} ms`);
 	expect(words(text)).toEqual(words(SENTENCE.text));
@@ -21,42 +21,46 @@ test('transcribes speech, and every packet arrives', async ({ client, gateway })
 	expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
 });
 
-test('delivers each word once through crashes, cuts and restarts', async ({ client, gateway, server }) => {
-	const count = (type: string): Promise<number> =>
-		client.evaluate(type => globalThis.heard?.filter(event => event.type === type).length ?? 0, type);
-	let restartedAt = 0;
-	const listening = listen(client, { clip: STORY, held: true });
+test(
+	'delivers each word once through crashes, cuts and restarts',
+	{ tag: '@live' },
+	async ({ client, gateway, server }) => {
+		const count = (type: string): Promise<number> =>
+			client.evaluate(type => globalThis.heard?.filter(event => event.type === type).length ?? 0, type);
+		let restartedAt = 0;
+		const listening = listen(client, { clip: STORY, held: true });
 
-	await client.waitForFunction(() => globalThis.heard?.some(({ type }) => type === 'speech_ended'));
-	await server.killWorker(); // it is about to recognise that
-	await expect.poll(async () => (await server.worker()).state).not.toBe('ready');
+		await client.waitForFunction(() => globalThis.heard?.some(({ type }) => type === 'speech_ended'));
+		await server.killWorker(); // it is about to recognise that
+		await expect.poll(async () => (await server.worker()).state).not.toBe('ready');
 
-	gateway.cut();
-	await client.waitForTimeout(5000);
-	gateway.mend();
-	await expect.poll(() => count('connected')).toBe(2);
-	await expect.poll(() => count('final')).toBeGreaterThan(0);
+		gateway.cut();
+		await client.waitForTimeout(5000);
+		gateway.mend();
+		await expect.poll(() => count('connected')).toBe(2);
+		await expect.poll(() => count('final')).toBeGreaterThan(0);
 
-	await server.restart(() => (restartedAt = gateway.arrivals.length));
-	await expect.poll(() => count('connected')).toBe(3);
-	await client.evaluate(() => globalThis.release?.());
+		await server.restart(() => (restartedAt = gateway.arrivals.length));
+		await expect.poll(() => count('connected')).toBe(3);
+		await client.evaluate(() => globalThis.release?.());
 
-	const { text, events, closed } = await listening;
-	expect(words(text)).toEqual(words(STORY.text));
-	const finals = events.filter(event => event.type === 'final');
-	expect(finals.map(({ id }) => id)).toEqual(finals.map((_, index) => index + 1));
-	expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
-	const breaks = events.filter(({ type }) => type === 'connected' || type === 'disconnected');
-	expect(breaks[0]).toMatchObject({ type: 'connected', resumed: false });
-	expect(breaks[1]).toMatchObject({ type: 'disconnected', cause: 'network' });
-	const resumed = breaks.findIndex(event => event.type === 'connected' && event.resumed);
-	expect(breaks[resumed + 1]).toMatchObject({ cause: 'restarting', message: 'The server is restarting.' });
-	expect(breaks.at(-1)).toMatchObject({ type: 'connected', resumed: false });
-	expect(closed.packets).toBe(new Set(gateway.packets.slice(restartedAt)).size);
-	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
-});
+		const { text, events, closed } = await listening;
+		expect(words(text)).toEqual(words(STORY.text));
+		const finals = events.filter(event => event.type === 'final');
+		expect(finals.map(({ id }) => id)).toEqual(finals.map((_, index) => index + 1));
+		expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
+		const breaks = events.filter(({ type }) => type === 'connected' || type === 'disconnected');
+		expect(breaks[0]).toMatchObject({ type: 'connected', resumed: false });
+		expect(breaks[1]).toMatchObject({ type: 'disconnected', cause: 'network' });
+		const resumed = breaks.findIndex(event => event.type === 'connected' && event.resumed);
+		expect(breaks[resumed + 1]).toMatchObject({ cause: 'restarting', message: 'The server is restarting.' });
+		expect(breaks.at(-1)).toMatchObject({ type: 'connected', resumed: false });
+		expect(closed.packets).toBe(new Set(gateway.packets.slice(restartedAt)).size);
+		expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
+	},
+);
 
-test('sends samples without an Opus encoder', async ({ client, gateway }) => {
+test('sends samples without an Opus encoder', { tag: '@live' }, async ({ client, gateway }) => {
 	const { text, closed } = await listen(client, { workerUrl: 'worker-without-encoder.js' });
 	expect(words(text)).toEqual(words(SENTENCE.text));
 	expect(gateway.packets).toEqual([]);

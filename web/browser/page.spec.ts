@@ -74,59 +74,63 @@ function cues(file: string, point: string): string[] {
 	return [...file.matchAll(cue)].map(([, text = '']) => text.trim().replaceAll('\n', ' '));
 }
 
-test('shows captions, exports them, and counts every packet', async ({ page, captions, gateway, server }) => {
-	await measureDelays(page);
-	await page.reload();
-	const before = await packetsCounted(server.port);
-	await captions.getByLabel('Spoken language').selectOption('English');
-	await captions.getByRole('button', { name: 'Start' }).click();
-	await expect(captions.locator('#state')).toHaveText('Listening');
-	await expect(captions.locator('#partials .unstable')).toContainText(/\w/);
-	await expect
-		.poll(() => captions.locator('.level i').evaluate(bar => bar.getBoundingClientRect().width))
-		.toBeGreaterThan(10);
-	await expect(captions.locator('#lines')).toContainText(/your country\.$/);
-	const [delay = NaN] = await page.evaluate(() => globalThis.delays ?? []);
-	console.log(`from the last word's sample to its final on the screen: ${Math.round(delay)} ms`);
-	await expect(captions.locator('#partials')).toBeEmpty();
-	await expect(captions.locator('#delay')).toHaveText(/^final after \d+\.\d s$/);
-	await captions.getByRole('button', { name: 'Stop' }).click();
-	await expect(captions.locator('#state')).toHaveText('Not listening');
+test(
+	'shows captions, exports them, and counts every packet',
+	{ tag: '@live' },
+	async ({ page, captions, gateway, server }) => {
+		await measureDelays(page);
+		await page.reload();
+		const before = await packetsCounted(server.port);
+		await captions.getByLabel('Spoken language').selectOption('English');
+		await captions.getByRole('button', { name: 'Start' }).click();
+		await expect(captions.locator('#state')).toHaveText('Listening');
+		await expect(captions.locator('#partials .unstable')).toContainText(/\w/);
+		await expect
+			.poll(() => captions.locator('.level i').evaluate(bar => bar.getBoundingClientRect().width))
+			.toBeGreaterThan(10);
+		await expect(captions.locator('#lines')).toContainText(/your country\.$/);
+		const [delay = NaN] = await page.evaluate(() => globalThis.delays ?? []);
+		console.log(`from the last word's sample to its final on the screen: ${Math.round(delay)} ms`);
+		await expect(captions.locator('#partials')).toBeEmpty();
+		await expect(captions.locator('#delay')).toHaveText(/^final after \d+\.\d s$/);
+		await captions.getByRole('button', { name: 'Stop' }).click();
+		await expect(captions.locator('#state')).toHaveText('Not listening');
 
-	const said = await captions.locator('#lines .words').allTextContents();
-	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
-	const sent = new Set(gateway.packets).size;
-	expect(sent).toBeGreaterThan(SENTENCE.seconds * 50);
-	expect((await packetsCounted(server.port)) - before).toBe(sent);
+		const said = await captions.locator('#lines .words').allTextContents();
+		expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
+		const sent = new Set(gateway.packets).size;
+		expect(sent).toBeGreaterThan(SENTENCE.seconds * 50);
+		expect((await packetsCounted(server.port)) - before).toBe(sent);
 
-	const [name, txt] = await saved(captions, 'Plain text');
-	expect(name).toMatch(/^captions-\d{4}-\d\d-\d\d-\d{4}\.txt$/);
-	expect(txt).toBe(said.map(line => `${line}\n`).join(''));
-	const [, srt] = await saved(captions, 'Subtitles (SubRip)');
-	expect(cues(srt, ',').join(' ')).toBe(said.join(' '));
-	expect(srt).toMatch(/^1\n/);
-	const [, vtt] = await saved(captions, 'Subtitles (WebVTT)');
-	expect(cues(vtt, '.').join(' ')).toBe(said.join(' '));
-	expect(vtt).toMatch(/^WEBVTT\n\n/);
-	const [, json] = await saved(captions, 'JSON with times');
-	expect(JSON.parse(json)).toMatchObject({
-		text: said.join(' '),
-		segments: said.map(text => ({ text, language: 'en' })),
-	});
+		const [name, txt] = await saved(captions, 'Plain text');
+		expect(name).toMatch(/^captions-\d{4}-\d\d-\d\d-\d{4}\.txt$/);
+		expect(txt).toBe(said.map(line => `${line}\n`).join(''));
+		const [, srt] = await saved(captions, 'Subtitles (SubRip)');
+		expect(cues(srt, ',').join(' ')).toBe(said.join(' '));
+		expect(srt).toMatch(/^1\n/);
+		const [, vtt] = await saved(captions, 'Subtitles (WebVTT)');
+		expect(cues(vtt, '.').join(' ')).toBe(said.join(' '));
+		expect(vtt).toMatch(/^WEBVTT\n\n/);
+		const [, json] = await saved(captions, 'JSON with times');
+		expect(JSON.parse(json)).toMatchObject({
+			text: said.join(' '),
+			segments: said.map(text => ({ text, language: 'en' })),
+		});
 
-	await page.context().grantPermissions(['microphone', 'clipboard-read', 'clipboard-write']);
-	await captions.locator('#captions summary').click();
-	await captions.getByRole('button', { name: 'Copy text' }).click();
-	await expect(captions.getByRole('button', { name: 'Copied' })).toBeVisible();
-	expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(txt);
+		await page.context().grantPermissions(['microphone', 'clipboard-read', 'clipboard-write']);
+		await captions.locator('#captions summary').click();
+		await captions.getByRole('button', { name: 'Copy text' }).click();
+		await expect(captions.getByRole('button', { name: 'Copied' })).toBeVisible();
+		expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(txt);
 
-	await expectNobodyShutOut(captions);
-	await captions.getByRole('button', { name: 'Clear' }).click();
-	await expect(captions.locator('#empty')).toBeVisible();
-	await expect(captions.locator('#captions summary')).toBeHidden();
-});
+		await expectNobodyShutOut(captions);
+		await captions.getByRole('button', { name: 'Clear' }).click();
+		await expect(captions.locator('#empty')).toBeVisible();
+		await expect(captions.locator('#captions summary')).toBeHidden();
+	},
+);
 
-test('is accessible before speech, also on a small phone', async ({ captions: page }) => {
+test('is accessible before speech, also on a small phone', { tag: '@smoke' }, async ({ captions: page }) => {
 	await expectNobodyShutOut(page);
 	await page.setViewportSize({ width: 320, height: 568 });
 	expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
@@ -227,18 +231,22 @@ test('changes the look of the captions, and keeps it', async ({ captions: page }
 	await expectNobodyShutOut(page);
 });
 
-test('plays the example, and shows its captions as paragraphs', async ({ captions: page }) => {
-	await page.getByRole('button', { name: 'Hear an example' }).click();
-	await expect(page.locator('#invitation')).toHaveText('Listening …');
-	await expect(page.getByRole('button', { name: 'Pause' })).toBeHidden();
-	await expect(page.locator('#lines')).toContainText('high above the trees.');
-	await expect(page.locator('#state')).toHaveText('Not listening'); // it ends by itself
-	const lines = page.locator('#lines .line');
-	expect(await lines.count()).toBeGreaterThan(2);
-	await expect(page.locator('#lines .first')).toHaveCount(1); // its pauses are short
-	await expect(lines.first().locator('time')).toBeVisible();
-	await expect(lines.last().locator('time')).toBeHidden();
-});
+test(
+	'plays the example, and shows its captions as paragraphs',
+	{ tag: ['@smoke', '@live'] },
+	async ({ captions: page }) => {
+		await page.getByRole('button', { name: 'Hear an example' }).click();
+		await expect(page.locator('#invitation')).toHaveText('Listening …');
+		await expect(page.getByRole('button', { name: 'Pause' })).toBeHidden();
+		await expect(page.locator('#lines')).toContainText('high above the trees.');
+		await expect(page.locator('#state')).toHaveText('Not listening'); // it ends by itself
+		const lines = page.locator('#lines .line');
+		expect(await lines.count()).toBeGreaterThan(2);
+		await expect(page.locator('#lines .first')).toHaveCount(1); // its pauses are short
+		await expect(lines.first().locator('time')).toBeVisible();
+		await expect(lines.last().locator('time')).toBeHidden();
+	},
+);
 
 test('leaves a phone’s screen to the captions, and its notices move no text', async ({
 	captions: page,
@@ -260,82 +268,95 @@ test('leaves a phone’s screen to the captions, and its notices move no text', 
 	await expectNobodyShutOut(page);
 });
 
-test('shows a lost connection until it is restored', async ({ captions: page, gateway }) => {
-	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(page.locator('#state')).toHaveText('Listening');
-	gateway.cut();
-	await expect(page.locator('#notice')).toHaveText(/^The connection was lost\./);
-	await expect(page.locator('#state')).toHaveText('Reconnecting');
-	const states = await textsFromNowOn(page, '#state');
-	await page.getByRole('button', { name: 'Pause' }).click();
-	await page.getByRole('button', { name: 'Resume' }).click();
-	await expect.poll(() => states.jsonValue()).toEqual(['Paused', 'Reconnecting']);
-	await expect(page.locator('#notice')).toHaveText(/^The connection was lost\./);
-	gateway.mend();
-	await expect(page.locator('#state')).toHaveText('Listening');
-	await expect(page.locator('#notice')).toBeHidden();
-});
+test(
+	'shows a lost connection until it is restored',
+	{ tag: '@live' },
+	async ({ captions: page, gateway }) => {
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#state')).toHaveText('Listening');
+		gateway.cut();
+		await expect(page.locator('#notice')).toHaveText(/^The connection was lost\./);
+		await expect(page.locator('#state')).toHaveText('Reconnecting');
+		const states = await textsFromNowOn(page, '#state');
+		await page.getByRole('button', { name: 'Pause' }).click();
+		await page.getByRole('button', { name: 'Resume' }).click();
+		await expect.poll(() => states.jsonValue()).toEqual(['Paused', 'Reconnecting']);
+		await expect(page.locator('#notice')).toHaveText(/^The connection was lost\./);
+		gateway.mend();
+		await expect(page.locator('#state')).toHaveText('Listening');
+		await expect(page.locator('#notice')).toBeHidden();
+	},
+);
 
-test('says that captions are late while a recogniser hangs, and what is kept', async ({
-	captions: page,
-	gateway,
-	server,
-}) => {
-	await page.getByRole('button', { name: 'Start' }).click();
-	await expect.poll(() => gateway.packets.length).toBeGreaterThan(PACKETS_OF_FIRST_WORDS);
-	const hung = server.hangWorkers(HANG_MILLISECONDS);
-	await expect(page.locator('#notice')).toHaveText(/^Captions are late, nothing is lost \(\d+ s kept\)\.$/);
-	await expectNobodyShutOut(page);
-	await hung;
-	await expect(page.locator('#lines')).toContainText(/your country\.$/);
-	await expect(page.locator('#notice')).toBeHidden();
-});
+test(
+	'says that captions are late while a recogniser hangs, and what is kept',
+	{ tag: '@live' },
+	async ({ captions: page, gateway, server }) => {
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect.poll(() => gateway.packets.length).toBeGreaterThan(PACKETS_OF_FIRST_WORDS);
+		const hung = server.hangWorkers(HANG_MILLISECONDS);
+		await expect(page.locator('#notice')).toHaveText(/^Captions are late, nothing is lost \(\d+ s kept\)\.$/);
+		await expectNobodyShutOut(page);
+		await hung;
+		await expect(page.locator('#lines')).toContainText(/your country\.$/);
+		await expect(page.locator('#notice')).toBeHidden();
+	},
+);
 
-test('shows that the server is starting, and goes on soon after', async ({ captions: page, server }) => {
-	const release = await server.holdStart();
-	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(page.locator('#state')).toHaveText('Starting');
-	release();
-	await expect(page.locator('#state')).toHaveText('Listening', { timeout: 90_000 }); // the model is loaded meanwhile
-	await expect(page.locator('#lines .lost')).toHaveCount(0);
-});
+test(
+	'shows that the server is starting, and goes on soon after',
+	{ tag: '@live' },
+	async ({ captions: page, server }) => {
+		const release = await server.holdStart();
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#state')).toHaveText('Starting');
+		release();
+		await expect(page.locator('#state')).toHaveText('Listening', { timeout: 90_000 }); // the model is loaded meanwhile
+		await expect(page.locator('#lines .lost')).toHaveCount(0);
+	},
+);
 
-test('shows lost speech as a line on the page and in files, in both languages', async ({
-	captions: page,
-	gateway,
-}) => {
-	await page.goto(`${gateway.url}?outage_buffer_s=2`);
-	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(page.locator('#state')).toHaveText('Listening');
-	gateway.cut();
-	await expect(page.locator('#state')).toHaveText('Reconnecting');
-	await page.waitForTimeout(6000); // speech goes on, and what is older than 2 s is dropped
-	gateway.mend();
-	const line = page.locator('#lines .lost');
-	await expect(line).toHaveText(/^\[\d+\.\d s missing: server unreachable\]$/);
-	const [, vtt] = await saved(page, 'Subtitles (WebVTT)');
-	expect(cues(vtt, '.')).toContainEqual(await line.textContent());
-	const [, json] = await saved(page, 'JSON with times');
-	expect(JSON.parse(json)).toMatchObject({ gaps: [{ code: 'unreachable', reason: 'server unreachable' }] });
-	await page.getByRole('button', { name: '中文' }).click();
-	await expect(line).toHaveText(/^\[缺失 \d+\.\d 秒：无法连接服务器\]$/);
-	await expectNobodyShutOut(page);
-});
+test(
+	'shows lost speech as a line on the page and in files, in both languages',
+	{ tag: '@live' },
+	async ({ captions: page, gateway }) => {
+		await page.goto(`${gateway.url}?outage_buffer_s=2`);
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#state')).toHaveText('Listening');
+		gateway.cut();
+		await expect(page.locator('#state')).toHaveText('Reconnecting');
+		await page.waitForTimeout(6000); // speech goes on, and what is older than 2 s is dropped
+		gateway.mend();
+		const line = page.locator('#lines .lost');
+		await expect(line).toHaveText(/^\[\d+\.\d s missing: server unreachable\]$/);
+		const [, vtt] = await saved(page, 'Subtitles (WebVTT)');
+		expect(cues(vtt, '.')).toContainEqual(await line.textContent());
+		const [, json] = await saved(page, 'JSON with times');
+		expect(JSON.parse(json)).toMatchObject({ gaps: [{ code: 'unreachable', reason: 'server unreachable' }] });
+		await page.getByRole('button', { name: '中文' }).click();
+		await expect(line).toHaveText(/^\[缺失 \d+\.\d 秒：无法连接服务器\]$/);
+		await expectNobodyShutOut(page);
+	},
+);
 
-test('catches up after a long outage, and shows the delay', async ({ captions: page, gateway }) => {
-	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(page.locator('#state')).toHaveText('Listening');
-	const seen = await textsFromNowOn(page, '#delay');
-	gateway.cut();
-	await page.waitForTimeout(FAKE_MICROPHONE_SECONDS * 1000); // all of it is said meanwhile
-	gateway.mend();
-	await expect
-		.poll(() => seen.jsonValue())
-		.toContainEqual(expect.stringMatching(/^catching up, 1\d s behind$/));
-	await expect(page.locator('#lines')).toContainText('your country');
-	await expect(page.locator('#delay')).not.toContainText('catching up');
-	await expect(page.locator('#lines .lost')).toHaveCount(0);
-});
+test(
+	'catches up after a long outage, and shows the delay',
+	{ tag: '@live' },
+	async ({ captions: page, gateway }) => {
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#state')).toHaveText('Listening');
+		const seen = await textsFromNowOn(page, '#delay');
+		gateway.cut();
+		await page.waitForTimeout(FAKE_MICROPHONE_SECONDS * 1000); // all of it is said meanwhile
+		gateway.mend();
+		await expect
+			.poll(() => seen.jsonValue())
+			.toContainEqual(expect.stringMatching(/^catching up, 1\d s behind$/));
+		await expect(page.locator('#lines')).toContainText('your country');
+		await expect(page.locator('#delay')).not.toContainText('catching up');
+		await expect(page.locator('#lines .lost')).toHaveCount(0);
+	},
+);
 
 test('applies the last of several quick clicks, and leaves no microphone on', async ({
 	captions: page,
@@ -471,15 +492,19 @@ test.describe('without the right key', () => {
 test.describe('with another key', () => {
 	test.use({ key: OTHER_KEY });
 
-	test('shows a full server, and works once it has room', async ({ captions: page, server }) => {
-		const full = await server.fill();
-		await page.getByRole('button', { name: 'Start' }).click();
-		await expect(page.locator('#state')).toHaveText('Waiting for a free place');
-		await expect(page.locator('#notice')).toHaveText(/^The server is full\. Your speech is kept/);
-		full.leave();
-		await expect(page.locator('#state')).toHaveText('Listening');
-		await expect(page.locator('#notice')).toBeHidden();
-	});
+	test(
+		'shows a full server, and works once it has room',
+		{ tag: '@live' },
+		async ({ captions: page, server }) => {
+			const full = await server.fill();
+			await page.getByRole('button', { name: 'Start' }).click();
+			await expect(page.locator('#state')).toHaveText('Waiting for a free place');
+			await expect(page.locator('#notice')).toHaveText(/^The server is full\. Your speech is kept/);
+			full.leave();
+			await expect(page.locator('#state')).toHaveText('Listening');
+			await expect(page.locator('#notice')).toBeHidden();
+		},
+	);
 });
 
 test.describe('in Chinese', () => {
@@ -544,63 +569,75 @@ test('paints with the first response, within the size limit', async ({ page, gat
 	expect(problems).toEqual([]);
 });
 
-test("captures a tab's audio, and changes the source while running", async ({ page, captions }) => {
-	test.skip(!isChromium(page), 'only Chromium shares the audio of tabs');
-	await page.addInitScript(speakFrom, { where: 'getDisplayMedia', file: SENTENCE.file } as const);
-	await page.reload();
-	await captions.getByLabel('Spoken language').selectOption('English');
-	await captions.getByRole('button', { name: 'Start' }).click();
-	await expect(captions.locator('#state')).toHaveText('Listening');
-	await captions.getByLabel('Listen to').selectOption('Audio of a tab');
-	await expect(captions.locator('#partials .unstable')).toContainText(/\w/);
-	await page.evaluate(() => globalThis.shared?.getAudioTracks()[0]?.dispatchEvent(new Event('ended')));
-	await expect(captions.locator('#notice')).toHaveText(/^The tab is no longer shared\./);
-	await expect(captions.locator('#state')).toHaveText('Paused');
-	await expect(captions.locator('#lines')).toContainText(/\band\b/i); // what was said is finished all the same
-	await captions.getByRole('button', { name: 'Stop' }).click();
-	await expect(captions.locator('#state')).toHaveText('Not listening');
-});
+test(
+	"captures a tab's audio, and changes the source while running",
+	{ tag: '@live' },
+	async ({ page, captions }) => {
+		test.skip(!isChromium(page), 'only Chromium shares the audio of tabs');
+		await page.addInitScript(speakFrom, { where: 'getDisplayMedia', file: SENTENCE.file } as const);
+		await page.reload();
+		await captions.getByLabel('Spoken language').selectOption('English');
+		await captions.getByRole('button', { name: 'Start' }).click();
+		await expect(captions.locator('#state')).toHaveText('Listening');
+		await captions.getByLabel('Listen to').selectOption('Audio of a tab');
+		await expect(captions.locator('#partials .unstable')).toContainText(/\w/);
+		await page.evaluate(() => globalThis.shared?.getAudioTracks()[0]?.dispatchEvent(new Event('ended')));
+		await expect(captions.locator('#notice')).toHaveText(/^The tab is no longer shared\./);
+		await expect(captions.locator('#state')).toHaveText('Paused');
+		await expect(captions.locator('#lines')).toContainText(/\band\b/i); // what was said is finished all the same
+		await captions.getByRole('button', { name: 'Stop' }).click();
+		await expect(captions.locator('#state')).toHaveText('Not listening');
+	},
+);
 
 test.describe('in a browser', () => {
 	test.skip(({ browserName }) => browserName !== 'chromium', 'needs the switches of Chromium');
 	const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 	const args = ['--no-sandbox', '--disable-gpu'];
 
-	test('without a microphone or permission, explains the problem', async ({ playwright, gateway }) => {
-		const denying = await playwright.chromium.launch({
-			executablePath,
-			args: [...args, '--use-fake-device-for-media-stream'],
-		});
-		const page = await denying.newPage();
-		await page.goto(gateway.url);
-		await page.getByRole('button', { name: 'Start' }).click();
-		await expect(page.locator('#notice')).toHaveText(/^This page may not use the microphone\./);
-		await expect(page.locator('#state')).toHaveText('Not listening');
-		await denying.close();
+	test(
+		'without a microphone or permission, explains the problem',
+		{ tag: '@smoke' },
+		async ({ playwright, gateway }) => {
+			const denying = await playwright.chromium.launch({
+				executablePath,
+				args: [...args, '--use-fake-device-for-media-stream'],
+			});
+			const page = await denying.newPage();
+			await page.goto(gateway.url);
+			await page.getByRole('button', { name: 'Start' }).click();
+			await expect(page.locator('#notice')).toHaveText(/^This page may not use the microphone\./);
+			await expect(page.locator('#state')).toHaveText('Not listening');
+			await denying.close();
 
-		const deaf = await playwright.chromium.launch({
-			executablePath,
-			args: [...args, '--disable-audio-input'],
-		});
-		const other = await deaf.newPage({ permissions: ['microphone'] });
-		await other.goto(gateway.url);
-		await other.getByRole('button', { name: 'Start' }).click();
-		await expect(other.locator('#notice')).toHaveText(/^No microphone found\./);
-		await deaf.close();
-	});
+			const deaf = await playwright.chromium.launch({
+				executablePath,
+				args: [...args, '--disable-audio-input'],
+			});
+			const other = await deaf.newPage({ permissions: ['microphone'] });
+			await other.goto(gateway.url);
+			await other.getByRole('button', { name: 'Start' }).click();
+			await expect(other.locator('#notice')).toHaveText(/^No microphone found\./);
+			await deaf.close();
+		},
+	);
 
-	test('without HTTPS, explains it and accepts recordings', async ({ playwright, gateway }) => {
-		const rules = '--host-resolver-rules=MAP captions.example 127.0.0.1';
-		const browser = await playwright.chromium.launch({ executablePath, args: [...args, rules] });
-		const page = await browser.newPage();
-		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
-		await page.goto(gateway.url.replace('127.0.0.1', 'captions.example'));
-		await expect(page.locator('#notice')).toHaveText(/only on https:\/\/ pages and on/);
-		await expect(page.getByRole('button', { name: 'Start' })).toBeDisabled();
-		await drop(page, 'short.wav');
-		await expect(page.locator('.recording .sentence')).toHaveText('The train leaves at noon.');
-		await browser.close();
-	});
+	test(
+		'without HTTPS, explains it and accepts recordings',
+		{ tag: '@smoke' },
+		async ({ playwright, gateway }) => {
+			const rules = '--host-resolver-rules=MAP captions.example 127.0.0.1';
+			const browser = await playwright.chromium.launch({ executablePath, args: [...args, rules] });
+			const page = await browser.newPage();
+			await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
+			await page.goto(gateway.url.replace('127.0.0.1', 'captions.example'));
+			await expect(page.locator('#notice')).toHaveText(/only on https:\/\/ pages and on/);
+			await expect(page.getByRole('button', { name: 'Start' })).toBeDisabled();
+			await drop(page, 'short.wav');
+			await expect(page.locator('.recording .sentence')).toHaveText('The train leaves at noon.');
+			await browser.close();
+		},
+	);
 });
 
 /** Lets a page hear a recording of testdata in the place of a microphone or a tab; runs in the page. */

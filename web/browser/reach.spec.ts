@@ -59,22 +59,26 @@ test('jumps to the latest captions at 400 %, without covering them', async ({ ca
 	await expect(page.locator('#lines .line').last()).toBeInViewport();
 });
 
-test('hides the button of the full screen until somebody moves', async ({ captions: page }) => {
-	await showLongCaptions(page);
-	await page.getByRole('button', { name: 'Full screen' }).click();
-	const leave = page.getByRole('button', { name: 'Leave full screen' });
-	await expect(leave).toHaveCSS('opacity', '1');
-	await expect(leave).toHaveCSS('opacity', '0');
-	await page.mouse.move(100, 200);
-	await expect(leave).toHaveCSS('opacity', '1');
-	await expect(leave).toHaveCSS('opacity', '0');
-	await page.keyboard.press('Tab'); // also when it has the focus already
-	await expect(leave).toHaveCSS('opacity', '1');
-	await expect(leave).toHaveCSS('opacity', '0');
-	const box = await leave.boundingBox();
-	await page.mouse.click((box?.x ?? 0) + 10, (box?.y ?? 0) + 10); // the move shows it, the press leaves
-	await expect(page.getByRole('button', { name: 'Full screen', exact: true })).toHaveCSS('opacity', '1');
-});
+test(
+	'hides the button of the full screen until somebody moves',
+	{ tag: '@live' },
+	async ({ captions: page }) => {
+		await showLongCaptions(page);
+		await page.getByRole('button', { name: 'Full screen' }).click();
+		const leave = page.getByRole('button', { name: 'Leave full screen' });
+		await expect(leave).toHaveCSS('opacity', '1');
+		await expect(leave).toHaveCSS('opacity', '0');
+		await page.mouse.move(100, 200);
+		await expect(leave).toHaveCSS('opacity', '1');
+		await expect(leave).toHaveCSS('opacity', '0');
+		await page.keyboard.press('Tab'); // also when it has the focus already
+		await expect(leave).toHaveCSS('opacity', '1');
+		await expect(leave).toHaveCSS('opacity', '0');
+		const box = await leave.boundingBox();
+		await page.mouse.click((box?.x ?? 0) + 10, (box?.y ?? 0) + 10); // the move shows it, the press leaves
+		await expect(page.getByRole('button', { name: 'Full screen', exact: true })).toHaveCSS('opacity', '1');
+	},
+);
 
 test('names languages, never their codes', async ({ captions: page }) => {
 	const line = (language: string, index: number): object => ({

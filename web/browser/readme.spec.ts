@@ -37,7 +37,7 @@ test('the first example of the README transcribes a recording', async ({ client:
 	expect(seconds).toBe('0');
 });
 
-test('the second example of the README shows captions', async ({ client: page }) => {
+test('the second example of the README shows captions', { tag: '@live' }, async ({ client: page }) => {
 	test.skip(!isChromium(page), 'in the sound of Firefox, the model hears "saw" for "so"');
 	await page.evaluate(() => {
 		globalThis.said = [];

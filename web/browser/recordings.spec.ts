@@ -57,78 +57,81 @@ function talk(id: string, name: string): object {
 	};
 }
 
-test('transcribes a dropped file despite failures, and plays it also after a reload', async ({
-	captions: page,
-	gateway,
-}) => {
-	const headers = { Authorization: `Bearer ${API_KEY}` };
-	const accepted = page.waitForResponse(answer => answer.status() === 202);
-	await drop(page, 'fellow.wav');
-	const { job_id: job } = (await (await accepted).json()) as { job_id: string };
-	const forgotten = await fetch(`${gateway.url}jobs/${job}`, { method: 'DELETE', headers });
-	expect(forgotten.status).toBe(200);
-	await page.waitForResponse(answer => answer.status() === 202); // the page sends it again
-	gateway.cut();
-	await expect(page.locator('.work-state')).toHaveText(
-		'The server can’t be reached. Retrying automatically.',
-	);
-	await expectNobodyShutOut(page);
-	gateway.mend();
-	await expect(sentences(page)).not.toHaveCount(0);
-	const said = await sentences(page).allTextContents();
-	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
-	expect(await page.evaluate(() => scrollY)).toBe(0);
+test(
+	'transcribes a dropped file despite failures, and plays it also after a reload',
+	{ tag: '@live' },
+	async ({ captions: page, gateway }) => {
+		const headers = { Authorization: `Bearer ${API_KEY}` };
+		const accepted = page.waitForResponse(answer => answer.status() === 202);
+		await drop(page, 'fellow.wav');
+		const { job_id: job } = (await (await accepted).json()) as { job_id: string };
+		const forgotten = await fetch(`${gateway.url}jobs/${job}`, { method: 'DELETE', headers });
+		expect(forgotten.status).toBe(200);
+		await page.waitForResponse(answer => answer.status() === 202); // the page sends it again
+		gateway.cut();
+		await expect(page.locator('.work-state')).toHaveText(
+			'The server can’t be reached. Retrying automatically.',
+		);
+		await expectNobodyShutOut(page);
+		gateway.mend();
+		await expect(sentences(page)).not.toHaveCount(0);
+		const said = await sentences(page).allTextContents();
+		expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
+		expect(await page.evaluate(() => scrollY)).toBe(0);
 
-	await slowDown(page);
-	await page.locator('.word').last().click();
-	const at = await seconds(page);
-	expect(at).toBeGreaterThan(SENTENCE.seconds - 2); // its last word
-	await expect(page.locator('.word.now')).toHaveText(/country/);
-	await press(page, 'Pause');
-	await expectNobodyShutOut(page);
+		await slowDown(page);
+		await page.locator('.word').last().click();
+		const at = await seconds(page);
+		expect(at).toBeGreaterThan(SENTENCE.seconds - 2); // its last word
+		await expect(page.locator('.word.now')).toHaveText(/country/);
+		await press(page, 'Pause');
+		await expectNobodyShutOut(page);
 
-	await page.reload();
-	await expect(page).toHaveURL(/#recordings\/\w+$/);
-	await expect(page.getByRole('button', { name: 'Play', exact: true })).toBeVisible();
-	const text = page.getByRole('region', { name: 'fellow.wav' });
-	await text.focus();
-	await page.keyboard.press('ArrowRight');
-	await expect.poll(() => seconds(page)).toBeCloseTo(5, 0);
-	await page.keyboard.press('ArrowUp');
-	await expect.poll(() => seconds(page)).toBeLessThan(1);
-	await page.getByLabel('Speed').selectOption('2×');
-	await page.keyboard.press('Tab');
-	await text.focus();
-	await page.keyboard.press('Space');
-	await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible();
-	await expect.poll(() => seconds(page)).toBeGreaterThan(1);
-	await expect(page.locator('.word.now')).toHaveCount(1);
-});
+		await page.reload();
+		await expect(page).toHaveURL(/#recordings\/\w+$/);
+		await expect(page.getByRole('button', { name: 'Play', exact: true })).toBeVisible();
+		const text = page.getByRole('region', { name: 'fellow.wav' });
+		await text.focus();
+		await page.keyboard.press('ArrowRight');
+		await expect.poll(() => seconds(page)).toBeCloseTo(5, 0);
+		await page.keyboard.press('ArrowUp');
+		await expect.poll(() => seconds(page)).toBeLessThan(1);
+		await page.getByLabel('Speed').selectOption('2×');
+		await page.keyboard.press('Tab');
+		await text.focus();
+		await page.keyboard.press('Space');
+		await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible();
+		await expect.poll(() => seconds(page)).toBeGreaterThan(1);
+		await expect(page.locator('.word.now')).toHaveCount(1);
+	},
+);
 
-test('transcribes files one after another, and reports those that fail', async ({
-	captions: page,
-}, testInfo) => {
-	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
-	await expect(page.getByRole('alert').filter({ hasText: 'Not transcribed' })).toContainText(
-		'The server does not support this file format.',
-	);
-	await expectNobodyShutOut(page);
-	await page.getByRole('link', { name: 'New transcription' }).click();
-	const moved = testInfo.outputPath('moved.wav');
-	await copyFile(path('short.wav'), moved);
-	await page.locator('#file').setInputFiles([path('short.wav'), moved, path('story.ogg')]);
-	await unlink(moved);
-	await expect(sentences(page)).toHaveText(['The train leaves at noon.']);
-	await expect(rows(page).filter({ hasText: 'moved.wav' })).toContainText('The file can’t be read.');
-	await rows(page).filter({ hasText: 'moved.wav' }).click();
-	await press(page, 'Remove moved.wav');
-	await rows(page).filter({ hasText: 'story.ogg' }).click();
-	await press(page, 'Cancel story.ogg');
-	await rows(page).filter({ hasText: 'notes.txt' }).click();
-	await press(page, 'Remove notes.txt');
-	await expect(page.getByRole('heading', { name: 'Transcribe a recording' })).toBeVisible();
-	await expect(rows(page)).toHaveCount(1);
-});
+test(
+	'transcribes files one after another, and reports those that fail',
+	{ tag: '@live' },
+	async ({ captions: page }, testInfo) => {
+		await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
+		await expect(page.getByRole('alert').filter({ hasText: 'Not transcribed' })).toContainText(
+			'The server does not support this file format.',
+		);
+		await expectNobodyShutOut(page);
+		await page.getByRole('link', { name: 'New transcription' }).click();
+		const moved = testInfo.outputPath('moved.wav');
+		await copyFile(path('short.wav'), moved);
+		await page.locator('#file').setInputFiles([path('short.wav'), moved, path('story.ogg')]);
+		await unlink(moved);
+		await expect(sentences(page)).toHaveText(['The train leaves at noon.']);
+		await expect(rows(page).filter({ hasText: 'moved.wav' })).toContainText('The file can’t be read.');
+		await rows(page).filter({ hasText: 'moved.wav' }).click();
+		await press(page, 'Remove moved.wav');
+		await rows(page).filter({ hasText: 'story.ogg' }).click();
+		await press(page, 'Cancel story.ogg');
+		await rows(page).filter({ hasText: 'notes.txt' }).click();
+		await press(page, 'Remove notes.txt');
+		await expect(page.getByRole('heading', { name: 'Transcribe a recording' })).toBeVisible();
+		await expect(rows(page)).toHaveCount(1);
+	},
+);
 
 test('edits sentences and names, joins speakers, undoes it, and keeps it', async ({ captions: page }) => {
 	await keep(page, talk('a', 'talk.mp3'));
@@ -170,7 +173,7 @@ test('edits sentences and names, joins speakers, undoes it, and keeps it', async
 	await expect(page.locator('.speakers .speaker')).toHaveCount(2);
 });
 
-test('exports each format', async ({ captions: page }) => {
+test('exports each format', { tag: '@live' }, async ({ captions: page }) => {
 	await keep(page, talk('a', 'talk.mp3'));
 	await go(page, '#recordings/a');
 	const [name, docx] = await exported(page, 'Word document');
@@ -239,72 +242,74 @@ test('finds words in all transcripts and in one', async ({ captions: page }) => 
 	expect(failed).toEqual([]); // this server keeps no transcripts, and is not asked for them
 });
 
-test('lists a transcript of this browser and the server once, and changes and deletes both', async ({
-	page,
-}) => {
-	const server = await Auricle.start({ AURICLE_KEEP_TRANSCRIPTS: '1' });
-	try {
-		const url = `http://127.0.0.1:${server.port}/`;
-		const { jobs, transcripts } = new Client({ url, apiKey: API_KEY });
-		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
-		await page.goto(`${url}#recordings`);
-		await page.locator('#recordings').getByLabel('Show who speaks').check();
-		const sent = page.waitForRequest(request => request.url().includes('/utterance'));
-		await drop(page, 'short.wav');
-		expect(new URL((await sent).url()).searchParams.get('file_name')).toBe('short.wav');
-		await expect(sentences(page)).toHaveText('The train leaves at noon.');
-		await expect(rows(page)).toHaveCount(1);
-		await expect(rows(page)).toContainText('Also on the server');
-		await expect(page.getByText('The server keeps this transcript, too.')).toBeVisible();
-		await page.locator('.passage').getByRole('button', { name: 'Speaker 1' }).click();
-		await page.getByLabel('Name', { exact: true }).fill('Ann');
-		await page.keyboard.press('Enter');
-		const newest = await transcripts.list().next();
-		const kept = newest.done === true ? '' : newest.value.id;
-		const names = async (): Promise<unknown> => (await transcripts.get(kept)).speakers;
-		await expect.poll(names).toEqual([{ number: 0, name: 'Ann' }]);
-		await press(page, 'Undo');
-		await expect.poll(names).toEqual([{ number: 0, name: null }]);
-		await press(page, 'Delete');
-		await expect(rows(page)).toHaveCount(0);
-		const isGone = async (): Promise<boolean> => (await transcripts.list().next()).done === true;
-		await expect.poll(isGone).toBe(true);
+test(
+	'lists a transcript of this browser and the server once, and changes and deletes both',
+	{ tag: '@live' },
+	async ({ page }) => {
+		const server = await Auricle.start({ AURICLE_KEEP_TRANSCRIPTS: '1' });
+		try {
+			const url = `http://127.0.0.1:${server.port}/`;
+			const { jobs, transcripts } = new Client({ url, apiKey: API_KEY });
+			await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
+			await page.goto(`${url}#recordings`);
+			await page.locator('#recordings').getByLabel('Show who speaks').check();
+			const sent = page.waitForRequest(request => request.url().includes('/utterance'));
+			await drop(page, 'short.wav');
+			expect(new URL((await sent).url()).searchParams.get('file_name')).toBe('short.wav');
+			await expect(sentences(page)).toHaveText('The train leaves at noon.');
+			await expect(rows(page)).toHaveCount(1);
+			await expect(rows(page)).toContainText('Also on the server');
+			await expect(page.getByText('The server keeps this transcript, too.')).toBeVisible();
+			await page.locator('.passage').getByRole('button', { name: 'Speaker 1' }).click();
+			await page.getByLabel('Name', { exact: true }).fill('Ann');
+			await page.keyboard.press('Enter');
+			const newest = await transcripts.list().next();
+			const kept = newest.done === true ? '' : newest.value.id;
+			const names = async (): Promise<unknown> => (await transcripts.get(kept)).speakers;
+			await expect.poll(names).toEqual([{ number: 0, name: 'Ann' }]);
+			await press(page, 'Undo');
+			await expect.poll(names).toEqual([{ number: 0, name: null }]);
+			await press(page, 'Delete');
+			await expect(rows(page)).toHaveCount(0);
+			const isGone = async (): Promise<boolean> => (await transcripts.list().next()).done === true;
+			await expect.poll(isGone).toBe(true);
 
-		const { id } = await jobs.create(await openAsBlob(path('short.wav')), { wordTimestamps: true });
-		await jobs.wait(id);
-		await page.reload();
-		const heading = page.getByRole('heading', { name: 'On the server' });
-		const onServer = page.locator('.row-group', { has: heading }).locator('.row');
-		await expect(onServer).toHaveCount(1);
-		await page.getByLabel('Search all transcripts').fill('NOON train');
-		await expect(onServer.locator('mark')).toHaveText(['train', 'noon']);
-		await onServer.click();
-		await expect(page).toHaveURL(/#recordings\/server%3A/);
-		await expect(page.getByText('Kept by the server.')).toBeVisible();
-		await expect(page.getByText('Choose the file', { exact: true })).toBeVisible();
-		await page.getByLabel('Choose the file', { exact: true }).setInputFiles(path('short.wav'));
-		await expect(page.getByRole('button', { name: 'Play', exact: true })).toBeVisible();
-		await slowDown(page);
-		await page.locator('.word').last().click();
-		const { transcript } = await jobs.get(id);
-		const noon = transcript?.segments[0]?.words?.at(-1)?.startSeconds ?? 0;
-		expect(await seconds(page)).toBeGreaterThanOrEqual(noon);
-		expect(await seconds(page)).toBeLessThan(noon + 0.5);
-		await press(page, 'Edit text');
-		await page.locator('[role=textbox]').first().fill('Something else.');
-		await press(page, 'Done');
-		await page.getByLabel('Search all transcripts').fill('');
-		await expect(onServer).toHaveCount(0); // its copy is listed
-		await page.reload();
-		await expect(sentences(page).first()).toHaveText('Something else.');
-		await press(page, 'Delete');
-		await expect(rows(page)).toHaveCount(0);
-		await page.reload(); // does not wait for 10 s
-		await expect.poll(isGone).toBe(true);
-	} finally {
-		await server.stop();
-	}
-});
+			const { id } = await jobs.create(await openAsBlob(path('short.wav')), { wordTimestamps: true });
+			await jobs.wait(id);
+			await page.reload();
+			const heading = page.getByRole('heading', { name: 'On the server' });
+			const onServer = page.locator('.row-group', { has: heading }).locator('.row');
+			await expect(onServer).toHaveCount(1);
+			await page.getByLabel('Search all transcripts').fill('NOON train');
+			await expect(onServer.locator('mark')).toHaveText(['train', 'noon']);
+			await onServer.click();
+			await expect(page).toHaveURL(/#recordings\/server%3A/);
+			await expect(page.getByText('Kept by the server.')).toBeVisible();
+			await expect(page.getByText('Choose the file', { exact: true })).toBeVisible();
+			await page.getByLabel('Choose the file', { exact: true }).setInputFiles(path('short.wav'));
+			await expect(page.getByRole('button', { name: 'Play', exact: true })).toBeVisible();
+			await slowDown(page);
+			await page.locator('.word').last().click();
+			const { transcript } = await jobs.get(id);
+			const noon = transcript?.segments[0]?.words?.at(-1)?.startSeconds ?? 0;
+			expect(await seconds(page)).toBeGreaterThanOrEqual(noon);
+			expect(await seconds(page)).toBeLessThan(noon + 0.5);
+			await press(page, 'Edit text');
+			await page.locator('[role=textbox]').first().fill('Something else.');
+			await press(page, 'Done');
+			await page.getByLabel('Search all transcripts').fill('');
+			await expect(onServer).toHaveCount(0); // its copy is listed
+			await page.reload();
+			await expect(sentences(page).first()).toHaveText('Something else.');
+			await press(page, 'Delete');
+			await expect(rows(page)).toHaveCount(0);
+			await page.reload(); // does not wait for 10 s
+			await expect.poll(isGone).toBe(true);
+		} finally {
+			await server.stop();
+		}
+	},
+);
 
 test('lets go of captions that Live shows before they are edited', async ({ captions: page }) => {
 	await keep(page, { ...talk('a', ''), kind: 'captions' });

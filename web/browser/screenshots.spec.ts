@@ -107,7 +107,7 @@ async function hearStory(page: Page): Promise<void> {
 	await page.reload();
 }
 
-test('Live', async ({ captions, gateway }) => {
+test('Live', { tag: '@live' }, async ({ captions, gateway }) => {
 	await hearStory(captions);
 	await pictures(captions, 'live-start');
 	await captions.getByRole('button', { name: 'Options' }).click();
@@ -140,7 +140,7 @@ test('Live', async ({ captions, gateway }) => {
 	await pictures(captions, 'live-reconnecting');
 });
 
-delayed('Live while captions are late', async ({ captions, server }) => {
+delayed('Live while captions are late', { tag: '@live' }, async ({ captions, server }) => {
 	await hearStory(captions);
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await linesOf(captions, 1);
@@ -150,7 +150,7 @@ delayed('Live while captions are late', async ({ captions, server }) => {
 	await server.killWorker();
 });
 
-delayed('Live while the server starts', async ({ captions, server }) => {
+delayed('Live while the server starts', { tag: '@live' }, async ({ captions, server }) => {
 	const state = async (): Promise<string> => (await server.worker()).state;
 	await expect.poll(state, RECOVERY).toMatch(/ready|busy/); // after the test before
 	const first = (await server.worker()).pid;
@@ -173,7 +173,7 @@ test.describe('without a key', () => {
 	});
 });
 
-test('Recordings', async ({ captions: page }) => {
+test('Recordings', { tag: '@live' }, async ({ captions: page }) => {
 	const sentences = page.locator('.transcript-text .sentence');
 	await page.getByRole('link', { name: 'Recordings' }).click();
 	await expect(page.getByRole('heading', { name: 'Transcribe a recording' })).toBeVisible();
@@ -296,7 +296,7 @@ test('Vocabularies', async ({ captions: page, server }) => {
 	await vocabularies.delete('team');
 });
 
-test('Status', async ({ browser, crashing: server }) => {
+test('Status', { tag: '@live' }, async ({ browser, crashing: server }) => {
 	const page = await (await browser.newContext({ viewport: DESKTOP })).newPage();
 	await page.goto(`http://127.0.0.1:${server.port}/status`);
 	const ask = (key: string): Promise<Response> =>
@@ -324,7 +324,7 @@ test('Status', async ({ browser, crashing: server }) => {
 	await page.context().close();
 });
 
-test('Reader', async ({ captions, browser, server }) => {
+test('Reader', { tag: '@live' }, async ({ captions, browser, server }) => {
 	await hearStory(captions);
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await captions.getByRole('button', { name: 'Share', exact: true }).click();

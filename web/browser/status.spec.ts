@@ -90,54 +90,62 @@ function load(port: number): () => Promise<number> {
 	};
 }
 
-test('shows a crash and its recovery, without effect on others', async ({ status: page, server }) => {
-	const stop = load(server.port);
-	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
-	await page.getByRole('button', { name: 'Show', exact: true }).click();
+test(
+	'shows a crash and its recovery, without effect on others',
+	{ tag: '@live' },
+	async ({ status: page, server }) => {
+		const stop = load(server.port);
+		await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
+		await page.getByRole('button', { name: 'Show', exact: true }).click();
 
-	await server.killWorker('SIGSEGV');
-	const crash = page.locator('#crashes li').first();
-	await expect(crash).toContainText('asr-1 crashed (SIGSEGV)');
-	await crash.getByText('Stack at the crash').click();
-	await expect(crash.locator('pre')).toContainText('asr/child.py');
-	await expect.poll(async () => (await cells(page, 'asr-1'))[3]).toBe('1'); // restarts
-	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
+		await server.killWorker('SIGSEGV');
+		const crash = page.locator('#crashes li').first();
+		await expect(crash).toContainText('asr-1 crashed (SIGSEGV)');
+		await crash.getByText('Stack at the crash').click();
+		await expect(crash.locator('pre')).toContainText('asr/child.py');
+		await expect.poll(async () => (await cells(page, 'asr-1'))[3]).toBe('1'); // restarts
+		await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
 
-	const before = (await server.worker()).pid;
-	await server.killWorker('SIGKILL');
-	await expect
-		.poll(async () => (await server.worker()).pid ?? before, { ...RECOVERY, intervals: [50] })
-		.not.toBe(before);
-	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
-	await showWaiting(page, server);
-	await expect(page.locator('#state')).toHaveText('Degraded: not all workers and models are ready');
-	await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waiting to restart');
-	await expect(page.locator('.card-workers .figure')).toHaveText('1');
-	await expect(crash).toContainText('asr-1 was killed (SIGKILL)');
-	await expect(page.locator('.card-workers')).toContainText('3 crashes');
-	await expect(page.locator('.card-workers .chart-mark')).toHaveCount(1); // one path for all of them
-	await page.unroute('**/health');
+		const before = (await server.worker()).pid;
+		await server.killWorker('SIGKILL');
+		await expect
+			.poll(async () => (await server.worker()).pid ?? before, { ...RECOVERY, intervals: [50] })
+			.not.toBe(before);
+		await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
+		await showWaiting(page, server);
+		await expect(page.locator('#state')).toHaveText('Degraded: not all workers and models are ready');
+		await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waiting to restart');
+		await expect(page.locator('.card-workers .figure')).toHaveText('1');
+		await expect(crash).toContainText('asr-1 was killed (SIGKILL)');
+		await expect(page.locator('.card-workers')).toContainText('3 crashes');
+		await expect(page.locator('.card-workers .chart-mark')).toHaveCount(1); // one path for all of them
+		await page.unroute('**/health');
 
-	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
-	expect((await cells(page, 'asr-1')).slice(0, 4)).toEqual([
-		'asr-1',
-		expect.stringMatching('ready|busy'),
-		`${(await server.worker()).pid ?? ''}`,
-		'3',
-	]);
-	await expect(crash).toBeVisible(); // it is kept
-	expect(await stop()).toBeGreaterThan(1);
-});
+		await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
+		expect((await cells(page, 'asr-1')).slice(0, 4)).toEqual([
+			'asr-1',
+			expect.stringMatching('ready|busy'),
+			`${(await server.worker()).pid ?? ''}`,
+			'3',
+		]);
+		await expect(crash).toBeVisible(); // it is kept
+		expect(await stop()).toBeGreaterThan(1);
+	},
+);
 
-test('keeps its content while the server is away, then continues', async ({ status: page }) => {
-	await expect(page.locator('#workers tr')).toHaveCount(4); // two recognise, two read files
-	await expect(page.locator('#about')).toHaveText(/running since \w+ \d+, \d{4}, \d\d:\d\d:\d\d$/);
-	await page.context().setOffline(true);
-	await expect(page.locator('#state')).toHaveText(/^Unreachable since \d\d:\d\d:\d\d\. /);
-	await expect(page.locator('#workers tr')).toHaveCount(4);
-	await page.context().setOffline(false);
-	await expect(page.locator('#state')).toHaveText('OK');
-});
+test(
+	'keeps its content while the server is away, then continues',
+	{ tag: '@smoke' },
+	async ({ status: page }) => {
+		await expect(page.locator('#workers tr')).toHaveCount(4); // two recognise, two read files
+		await expect(page.locator('#about')).toHaveText(/running since \w+ \d+, \d{4}, \d\d:\d\d:\d\d$/);
+		await page.context().setOffline(true);
+		await expect(page.locator('#state')).toHaveText(/^Unreachable since \d\d:\d\d:\d\d\. /);
+		await expect(page.locator('#workers tr')).toHaveCount(4);
+		await page.context().setOffline(false);
+		await expect(page.locator('#state')).toHaveText('OK');
+	},
+);
 
 test('shows stacks to the operator while the tab is open', async ({ status: page, server }) => {
 	await server.killWorker('SIGSEGV');
