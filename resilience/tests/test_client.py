@@ -112,6 +112,7 @@ def test_a_connection_is_cut_once_also_if_the_server_resumes_before() -> None:
     assert [event.kind for event in take.events] == ["opened", "lost", "resumed", "complete"]
 
 
+@pytest.mark.wall_clock
 def test_the_time_until_the_session_is_open_is_not_part_of_the_talk() -> None:
     class Slow(FakeDriver):
         async def open(self, lost: Session | None = None) -> FakeSession:
@@ -124,6 +125,7 @@ def test_the_time_until_the_session_is_open_is_not_part_of_the_talk() -> None:
     assert 0.4 < take.results[0].at_s < 1.9
 
 
+@pytest.mark.wall_clock
 def test_a_client_that_does_not_read_reads_the_end() -> None:
     driver = FakeDriver(None)
     talk = Talk(np.zeros(3 * RATE_HZ, np.int16), ())

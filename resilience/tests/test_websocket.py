@@ -23,6 +23,7 @@ class Quiet(PlainCodec):
         return [Text("final", str(message))] if message else []
 
 
+@pytest.mark.wall_clock
 def test_quiet_time_counts_from_the_end_of_the_audio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "POLL_S", 0.05)
 

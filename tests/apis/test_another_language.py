@@ -7,7 +7,6 @@ API is tried with each language, since the others only render what the same engi
 
 import base64
 import json
-import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +30,8 @@ from tests.apis.real_server import (
     subtitle_words,
 )
 from tests.support.clips import words
-from tests.support.command import STEP_S, completed, environment
+from tests.support.command import LIMIT_S, completed, environment
+from tests.support.poll import wait_until
 from tests.support.stream import call
 
 pytestmark = [pytest.mark.model, pytest.mark.process]
@@ -71,10 +71,15 @@ def test_native(server: Server, language: str) -> None:
 def test_native_job(server: Server) -> None:
     headers = {"content-type": "audio/wav"}
     url = f"{server.url}/utterance?wait=0&job_id=a&language=ja"
-    assert httpx2.post(url, content=AUDIO, headers=headers).status_code == 202
-    while (job := httpx2.get(f"{server.url}/jobs/a").json())["state"] != "done":
-        assert job["state"] in ("queued", "running")
-        time.sleep(STEP_S)
+    accepted = httpx2.post(url, content=AUDIO, headers=headers, timeout=LIMIT_S)
+    assert accepted.status_code == 202
+
+    def done() -> Any:
+        job = httpx2.get(f"{server.url}/jobs/a", timeout=LIMIT_S).json()
+        assert job["state"] in ("queued", "running", "done")
+        return job if job["state"] == "done" else None
+
+    job = wait_until(done, "the job")
     assert words(job["result"]["text"]) == SPOKEN
     check_warning(job["result"]["warnings"][0], "ja")
 

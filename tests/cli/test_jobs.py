@@ -149,6 +149,7 @@ def test_an_interrupted_wait_leaves_the_job_alone(
     assert auricle("jobs", "wait", job_id).returncode == 0
 
 
+@pytest.mark.wall_clock
 def test_a_wait_may_begin_before_its_server(tmp_path: Path) -> None:
     file = tmp_path / "held"
     file.touch()

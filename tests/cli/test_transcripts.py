@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from tests.support.command import completed, environment, serving
 pytestmark = pytest.mark.process
 
 KEYS = "anna:anna-secret-key,ben:ben-secret-key"
-NOON = 1_800_014_400.0  # 2027-01-15 12:00:00 UTC
+NOON = (time.time() // 86_400 - 1) * 86_400 + 43_200
+"""Of yesterday, in UTC: what is older than 30 days is deleted."""
+DAY = time.strftime("%Y-%m-%d", time.gmtime(NOON))
 
 Completed = subprocess.CompletedProcess[str]
 Run = Callable[..., Completed]
@@ -71,9 +74,9 @@ def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
     assert header.split() == ["id", "started", "length", "language", "api"]
     assert [line.index(line.split()[-1]) for line in lines] == [header.index("api")] * 3
     assert [line.split() for line in lines] == [
-        ["second", "2027-01-15", "13:00:00", "0:01:15", "de", "native"],
-        ["first", "2027-01-15", "12:00:00", "0:01:15", "en", "native"],
-        ["dialogue", "2027-01-15", "10:00:00", "1:00:00", "fr", "job"],
+        ["second", DAY, "13:00:00", "0:01:15", "de", "native"],
+        ["first", DAY, "12:00:00", "0:01:15", "en", "native"],
+        ["dialogue", DAY, "10:00:00", "1:00:00", "fr", "job"],
     ]
 
 
@@ -82,8 +85,8 @@ def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
     [
         (["--language", "en"], ["first"]),
         (["--source", "native"], ["second", "first"]),
-        (["--since", "2027-01-15 12:30:00"], ["second"]),
-        (["--until", "2027-01-15T12:30:00"], ["first", "dialogue"]),
+        (["--since", f"{DAY} 12:30:00"], ["second"]),
+        (["--until", f"{DAY}T12:30:00"], ["first", "dialogue"]),
         (["--limit", "1"], ["second"]),
     ],
 )
@@ -94,7 +97,7 @@ def test_the_list_is_narrowed(transcripts: Run, options: list[str], ids: list[st
 
 def test_a_search_names_transcript_time_and_text(transcripts: Run) -> None:
     done = transcripts("search", "READ", "nobody")
-    assert done.stdout == "first  2027-01-15 12:00:00  0:01:05  Nobody read it.\n"
+    assert done.stdout == f"first  {DAY} 12:00:00  0:01:05  Nobody read it.\n"
 
 
 def test_a_search_without_a_match_exits_with_1(transcripts: Run) -> None:

@@ -85,9 +85,10 @@ async def test_the_key_is_shown() -> None:
 
 
 async def test_an_absent_server_is_explained() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert (await fails(f"ws://127.0.0.1:{port}")).reason == "connection refused"
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # it does not listen
+        port = held.getsockname()[1]
+        assert (await fails(f"ws://127.0.0.1:{port}")).reason == "connection refused"
 
 
 async def test_an_unknown_host_name_is_explained() -> None:

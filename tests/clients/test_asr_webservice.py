@@ -14,7 +14,7 @@ from tests.clients.server import RealServer, tried
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import LIMIT_S, ROOT
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 REQUESTS, SUBTITLES = Client("client-litellm"), Client("client-subtitles")
 FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]

@@ -13,7 +13,7 @@ from tests.support.certificates import issued
 from tests.support.clips import CLIPS
 from tests.support.tls_forwarder import forward_tls
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 PYTHON, PREVIOUS, NODE = Client("client-openai"), Client("client-litellm"), Client("npm-openai")
 FELLOW, SHORT = CLIPS["fellow.wav"], CLIPS["short.wav"]

@@ -22,7 +22,7 @@ from tests.support.compressed import encoded
 from tests.support.receiver import receiver_running
 from tests.support.telephone import call_of, companded, wav_of
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 PYTHON, NODE = Client("client-deepgram"), Client("npm-deepgram")
 LIVEKIT, PIPECAT = Client("client-livekit"), Client("client-pipecat")
@@ -76,6 +76,7 @@ def delays(told: list[Any]) -> str:
     [(FELLOW, {}), (PAIR, {"endpointing": False})],
     ids=["as it is", "no endpointing"],
 )
+@pytest.mark.smoke
 def test_live_speech_is_transcribed(
     server: RealServer, scores: Scores, clip: Clip, query: dict[str, Any]
 ) -> None:

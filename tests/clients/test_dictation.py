@@ -18,7 +18,7 @@ from tests.clients.server import RealServer
 from tests.support.clips import CLIPS
 from tests.support.command import ROOT
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 ASR2CLIP, HYPRWHSPR = Client("client-asr2clip"), Client("client-hyprwhspr")
 NODE = Client("npm-dictation")

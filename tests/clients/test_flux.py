@@ -15,7 +15,7 @@ from tests.clients.scores import Scores
 from tests.clients.server import RealServer
 from tests.support.clips import CLIPS
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 FELLOW, SHORT = CLIPS["fellow.wav"], CLIPS["short.wav"]
 PYTHON, PYTHON_5 = Client("client-deepgram"), Client("client-deepgram-5")

@@ -19,7 +19,7 @@ from tests.clients.server import RealServer
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, ROOT, completed, environment
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 LITELLM, OPENAI = Client("client-litellm"), Client("client-openai")
 LITELLM_NAME = f"litellm {LITELLM.version('litellm')}"

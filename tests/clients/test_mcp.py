@@ -11,7 +11,7 @@ from tests.clients.scores import Scores
 from tests.clients.server import KEY, real_server
 from tests.support.clips import CLIPS, words
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 NODE = Client("npm-mcp")
 CLIP = CLIPS["fellow.wav"]

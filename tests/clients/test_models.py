@@ -11,7 +11,7 @@ from tests.clients.environment import Client, printed, program
 from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 FELLOW = CLIPS["fellow.wav"]
 MODELS = ("whisper-base", "other")

@@ -9,7 +9,7 @@ from tests.clients.scores import Scores
 from tests.clients.server import RealServer
 from tests.support.clips import CLIPS
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 LIVEKIT, PIPECAT = Client("client-livekit"), Client("client-pipecat")
 SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]

@@ -18,7 +18,7 @@ from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import LIMIT_S, ROOT
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 PYTHON, PREVIOUS, NODE = Client("client-openai"), Client("client-litellm"), Client("npm-openai")
 NEWEST_FOR_NODE = "openai-7"  # installed beside the major before it

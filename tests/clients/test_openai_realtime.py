@@ -18,7 +18,7 @@ from tests.clients.scores import Scores
 from tests.clients.server import RealServer, tried
 from tests.support.clips import CLIPS, words
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 OPENAI, LIVEKIT, PIPECAT = (
     Client("client-openai"),
@@ -89,6 +89,7 @@ def transcript(events: list[dict[str, Any]]) -> str:
     return " ".join(event["transcript"] for event in of(events, f"{TRANSCRIPTION}.completed"))
 
 
+@pytest.mark.smoke
 def test_turns_are_found_and_their_words_come_during_speech(
     server: RealServer, scores: Scores, tmp_path: Path
 ) -> None:

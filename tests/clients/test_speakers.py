@@ -13,7 +13,7 @@ from tests.clients.environment import Client, program
 from tests.clients.server import LABEL_TRIES, RealServer
 from tests.support.dialogue import JOE, dialogue
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 
 @pytest.fixture(scope="module")

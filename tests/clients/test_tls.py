@@ -11,7 +11,7 @@ from tests.support.certificates import Issued, issued
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 NODE = Client("npm-openai")
 PAGE = "openai-node.md"

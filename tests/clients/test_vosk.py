@@ -10,7 +10,7 @@ from tests.clients.scores import Scores
 from tests.clients.server import RealServer
 from tests.support.clips import CLIPS, words
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 VOSK = Client("client-vosk")
 FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]

@@ -17,7 +17,7 @@ from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, words
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.outside]
 
 WYOMING = Client("client-wyoming")
 FELLOW, PAIR, SHORT = (CLIPS[f"{name}.wav"] for name in ("fellow", "pair", "short"))

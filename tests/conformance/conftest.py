@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.on_ray import LocalRay, local_ray, ray_maker
-from tests.conformance.remote import remote_maker
+from tests.conformance.remote import be_patient, remote_maker
 from tests.conformance.subject import Maker, local_maker, models_maker
 
 has_ray = importlib.util.find_spec("ray") is not None
@@ -64,5 +64,7 @@ def open_transcriber(
     if request.param == "models":
         return models_maker(monkeypatch)
     if request.param == "remote":
+        if request.node.get_closest_marker("wall_clock") is None:
+            be_patient(monkeypatch)
         return remote_maker(tmp_path)
     return ray_maker(request.getfixturevalue("ray_here"), tmp_path)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
+from auricle.cluster.gateway import node
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
 from auricle.config.section import variable
@@ -30,10 +32,11 @@ from tests.conformance.subject import (
     python_path,
 )
 from tests.support.forked import Forked
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 STOP_LIMIT_S = 60.0
+PATIENCE_S = 60.0
 MAX_LOSSES = 2
 """What the network swallowed is asked for once more, and not again."""
 
@@ -100,6 +103,12 @@ def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
     return opened
 
 
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let gateways wait for recognisers that a busy machine keeps from answering."""
+    monkeypatch.setattr(node, "SILENCE_S", PATIENCE_S)
+    monkeypatch.setattr(node, "CHECK_TIMEOUT_S", PATIENCE_S)
+
+
 async def all_ready(transcriber: RemoteTranscriber, workers: int) -> None:
     def are_ready() -> bool:
         stats = transcriber.stats()
@@ -121,7 +130,7 @@ async def _start(
         process = Forked([], environ, "tests.support.recogniser", stderr=output.fileno())
     stack.push_async_callback(_stop, process)
     with process.stdout as said:
-        port = await asyncio.wait_for(asyncio.to_thread(said.readline), 60)
+        port = await asyncio.wait_for(asyncio.to_thread(said.readline), LIMIT_S)
     assert port, f"no recogniser; see {log}"
     return process, int(port)
 

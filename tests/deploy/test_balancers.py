@@ -21,7 +21,7 @@ from tests.support.poll import poll_until
 from tests.support.service import speech_json
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.anyio, pytest.mark.outside]
 
 BALANCERS = ["nginx", "haproxy"]
 PAIR = CLIPS["pair.wav"].pcm

@@ -14,7 +14,7 @@ from auricle.config.settings import fields
 from tests.deploy.tools import DEPLOY, accepted, documents, tool
 from tests.support.command import ROOT
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
 COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))

@@ -19,7 +19,7 @@ from tests.deploy.tools import DEPLOY, accepted, documents, tool
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, serving, until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 CONFIG = DEPLOY / "prometheus" / "prometheus.yml"

@@ -11,7 +11,7 @@ from tests.deploy.tools import accepted
 from tests.support.certificates import issued
 from tests.support.command import ROOT
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 IN_A_LOCATION = "server {{ listen 127.0.0.1:1; location / {{ proxy_pass http://[::1]; {} }} }}"
 

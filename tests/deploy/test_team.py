@@ -30,7 +30,7 @@ from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, STEP_S, Command, serving, until
 from tests.support.postgres import PostgresServer, postgres_server, programs
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 TEAM = DEPLOY / "compose" / "team.yaml"
 SECRETS = {

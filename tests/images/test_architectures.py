@@ -11,7 +11,7 @@ import pytest
 from tests.images.client import require
 from tests.support.podman import IMAGES, podman
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.outside]
 
 TARGET = "--arm64 cpu"
 MACHINES = {"amd64": 62, "arm64": 183}  # EM_X86_64 and EM_AARCH64 (elf.h)

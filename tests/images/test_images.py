@@ -15,7 +15,7 @@ from tests.support.command import ROOT
 from tests.support.podman import IMAGES, Container, container, podman, started
 from tests.support.poll import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.outside]
 
 SETTINGS = {"AURICLE_API_KEYS": f"anna:{KEY}", "AURICLE_WORKERS": 1}
 CAPABILITIES = re.compile(r"^Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)$", re.MULTILINE)

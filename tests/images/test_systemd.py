@@ -10,7 +10,7 @@ from tests.support.clips import CLIPS, words
 from tests.support.podman import Container, systemd
 from tests.support.poll import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.outside]
 
 UNIT = DEPLOY / "systemd" / "auricle.service"
 SETTINGS = f"AURICLE_API_KEYS=anna:{KEY}\nAURICLE_WORKERS=1\n"

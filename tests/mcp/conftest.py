@@ -1,5 +1,6 @@
 """A server for agents, whose database has some transcripts."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,7 +15,9 @@ from tests.support.command import Command, serving
 
 collect_ignore_glob = [] if find_spec("mcp") else ["test_*.py"]
 KEYS = "anna:anna-secret-key,ben:ben-secret-key,carl:carl-secret-key"
-NOON = 1_800_014_400.0  # 2027-01-15 12:00:00 UTC
+NOON = (time.time() // 86_400 - 1) * 86_400 + 43_200
+"""Of yesterday, in UTC: what is older than 30 days is deleted."""
+DAY = time.strftime("%Y-%m-%d", time.gmtime(NOON))
 LONG = 1000
 """Segments of a transcript of several pages."""
 HOSTILE = (

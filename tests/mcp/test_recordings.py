@@ -12,7 +12,7 @@ import anyio
 import psutil
 import pytest
 
-from auricle.client import AsyncClient
+from auricle.client import AsyncClient, Client
 from auricle.mcp.recordings import AUDIO_TOOL, MAX_AUDIO_BYTES, file_tool, open_below
 from auricle.mcp.route import MAX_AUDIO_BODY_BYTES
 from auricle.values.errors import NotFound
@@ -20,6 +20,7 @@ from tests.mcp.agents import ANNA, BEN, error_of, over_http, over_stdio, result_
 from tests.mcp.conftest import KEYS, AgentsServer
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, serving
+from tests.support.poll import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -98,18 +99,19 @@ async def test_a_killed_command_loses_no_accepted_recording(
     held = writable.folder / "held"
     held.touch()
     tool, arguments = call_for("stdio", wait_s=45)
-    async with AsyncClient(writable.url, api_key=ANNA) as api:
-        before = {each.id async for each in api.jobs.list()}
-        accepted: set[str] = set()
+    with Client(writable.url, api_key=ANNA) as api:
+        before = {each.id for each in api.jobs.list()}
+
+        def accepted() -> set[str]:
+            return {each.id for each in api.jobs.list()} - before
+
         with pytest.raises(Exception, match=r".*"), anyio.fail_after(LIMIT_S):  # noqa: PT012
             async with (
                 over("stdio", writable, recordings) as client,
                 anyio.create_task_group() as tasks,
             ):
                 tasks.start_soon(client.call_tool, tool, arguments)
-                while not accepted:
-                    await anyio.sleep(0.05)
-                    accepted = {each.id async for each in api.jobs.list()} - before
+                await anyio.to_thread.run_sync(wait_until, accepted, "the job")
                 [process] = [
                     each
                     for each in psutil.Process().children(recursive=True)
@@ -117,8 +119,8 @@ async def test_a_killed_command_loses_no_accepted_recording(
                 ]
                 process.send_signal(signal.SIGKILL)
         held.unlink()
-        [job_id] = accepted
-        transcript = await api.jobs.wait(job_id, timeout_s=LIMIT_S)
+        [job_id] = accepted()
+        transcript = api.jobs.wait(job_id, timeout_s=LIMIT_S)
         assert transcript.text
     async with over("stdio", writable, recordings) as client:
         found = await result_of(client, "read_job", job_id=job_id)

@@ -89,9 +89,11 @@ def test_there_are_no_streams_and_no_sessions(service: InProcess) -> None:
 
 
 def test_requests_of_tools_count_for_the_limits_of_the_key(service: InProcess) -> None:
-    for _ in range(10):  # each of two requests
-        assert not post(service, calling("list_jobs")).json()["result"]["isError"]
-    answer = post(service, LIST)
+    answered = 0
+    while (answer := post(service, calling("list_jobs"))).is_success:
+        answered += 1
+        assert answered < 20  # each of two requests; some are granted again meanwhile
+    assert answered >= 10
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limited")
 
 
@@ -133,6 +135,7 @@ def test_large_bodies_are_refused_before_they_are_parsed(service: InProcess) -> 
 
 
 @pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+@pytest.mark.wall_clock
 def test_the_largest_body_takes_little_time(tmp_path: Path, version: str) -> None:
     message = calling("list_jobs", states=[[]] * (MAX_AUDIO_BODY_BYTES // 3 - 100))
     body = json.dumps(message, separators=(",", ":")).encode()

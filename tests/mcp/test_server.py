@@ -7,7 +7,7 @@ import pytest
 
 from auricle.mcp.server import READING
 from tests.mcp.agents import BEN, error_of, over_http, over_stdio, result_of, unmarked
-from tests.mcp.conftest import HOSTILE, AgentsServer
+from tests.mcp.conftest import DAY, HOSTILE, AgentsServer
 
 pytestmark = pytest.mark.process
 
@@ -42,7 +42,7 @@ async def test_an_agent_finds_and_reads_what_was_said(
         [match] = (await result_of(client, "search_transcripts", query="late REPORT"))["matches"]
         assert match == {
             "transcript_id": "meeting",
-            "transcript_started_at": "2027-01-15T12:00:00Z",
+            "transcript_started_at": f"{DAY}T12:00:00Z",
             "start_s": 0.0,
             "text": "The report is late.",
         }
@@ -50,8 +50,8 @@ async def test_an_agent_finds_and_reads_what_was_said(
             "transcript_id": "meeting",
             "source": "native",
             "language": "en",
-            "started_at": "2027-01-15T12:00:00Z",
-            "ended_at": "2027-01-15T12:01:15Z",
+            "started_at": f"{DAY}T12:00:00Z",
+            "ended_at": f"{DAY}T12:01:15Z",
             "segments": [
                 {
                     "start_s": 0.0,

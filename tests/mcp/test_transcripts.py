@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mcp.agents import over_http, result_of
-from tests.mcp.conftest import LONG, AgentsServer
+from tests.mcp.conftest import DAY, LONG, AgentsServer
 
 pytestmark = pytest.mark.process
 
@@ -27,9 +27,9 @@ async def test_lists_have_pages_and_filters(server: AgentsServer) -> None:
         second = await result_of(client, "list_transcripts", limit=2, cursor=first["next"])
         found = [each["transcript_id"] for each in first["transcripts"] + second["transcripts"]]
         assert (found, second["next"]) == (["hostile", "meeting", "long"], None)
-        since = await result_of(client, "list_transcripts", since="2027-01-15T13:00:30+01:00")
+        since = await result_of(client, "list_transcripts", since=f"{DAY}T13:00:30+01:00")
         assert [each["transcript_id"] for each in since["transcripts"]] == ["hostile"]
-        until = await result_of(client, "list_transcripts", until="2027-01-15")
+        until = await result_of(client, "list_transcripts", until=DAY)
         assert [each["transcript_id"] for each in until["transcripts"]] == ["long"]
 
 

@@ -57,7 +57,7 @@ async def transcribed(pools: ModelPools, given: Job) -> str:
         try:
             return (await pools.transcribe(given)).text
         except ModelUnavailable:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0)
 
 
 async def test_a_job_runs_in_the_pool_of_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +83,7 @@ async def test_an_unknown_model_is_refused_with_the_list(monkeypatch: pytest.Mon
             pools.reserve(room("third"))
 
 
+@pytest.mark.wall_clock
 async def test_a_model_on_demand_is_loaded_by_a_request_and_unloaded_when_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -102,6 +103,7 @@ async def test_a_model_on_demand_is_loaded_by_a_request_and_unloaded_when_idle(
         assert await transcribed(pools, job("b", "rare"))  # and loaded again
 
 
+@pytest.mark.wall_clock
 async def test_a_reserved_model_is_not_unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     models = scripted("main", "rare=;load=demand")
     async with model_pools(models, monkeypatch, idle_s=0.1) as pools:
@@ -164,6 +166,7 @@ async def test_a_model_that_is_repaired_is_loaded_after_the_pause(
         assert model_of(pools, "other").error is None
 
 
+@pytest.mark.wall_clock
 async def test_the_default_model_decides_whether_the_server_is_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -210,6 +213,7 @@ async def test_the_crash_budget_of_a_client_counts_for_all_models(
         assert await transcribed(pools, job("c"))
 
 
+@pytest.mark.wall_clock
 async def test_a_model_that_is_idle_while_it_is_replaced_is_unloaded_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -296,7 +300,7 @@ async def test_closing_ends_all_workers_and_rejects_new_jobs(
             pools.transcribe(job("a", "other", f"hold:{gate}", kind=JobKind.FILE))
         )
         await poll_until(lambda: pools.stats().queue.running_jobs == 1)
-        closing = asyncio.create_task(pools.aclose(drain_s=30))
+        closing = asyncio.create_task(pools.aclose(drain_s=300))
         await asyncio.sleep(0)
         gate.unlink()
         await closing

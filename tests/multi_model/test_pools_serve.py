@@ -1,7 +1,6 @@
 """``auricle serve`` with several models, as a real process."""
 
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from auricle.audio.chunks import find_chunks
 from auricle.cli.support.console import EXIT_UNUSABLE
 from tests.support.clips import CLIPS
-from tests.support.command import LIMIT_S, command, environment
+from tests.support.command import LIMIT_S, command, environment, until
 from tests.support.model import CACHE_DIR, bundled_model
 from tests.support.model_pools import scripted
 from tests.support.moonshine import moonshine_directory
@@ -54,17 +53,16 @@ def test_several_models_serve_and_a_job_waits_for_one_that_is_loaded_on_demand(
             ("rare", "demand"),
         ]
         assert server.event("model_not_loaded")["model"] == "broken"
-        while get(f"{url}/readyz").status_code != 200:
-            time.sleep(0.05)
+        until(lambda: get(f"{url}/readyz").status_code == 200, server)
         for name in ("", "main"):
             assert post(url, model=name).json()["text"] == answer(piece.pcm)
         assert health(url)["status"] == "degraded"
 
         accepted = post(url, model="rare", wait="0", job_id="late")
         assert accepted.status_code == 202
-        while (job := get(f"{url}/jobs/late").json())["state"] != "done":
-            assert job["state"] != "failed", job
-            time.sleep(0.05)
+        until(lambda: get(f"{url}/jobs/late").json()["state"] in ("done", "failed"), server)
+        job = get(f"{url}/jobs/late").json()
+        assert job["state"] == "done", job
         assert job["result"]["text"] == answer(piece.pcm)
         assert post(url, model="rare").status_code == 200
 
@@ -115,8 +113,7 @@ def test_whisper_and_moonshine_serve_together(tmp_path: Path) -> None:
     with command("serve", environ=environ) as server:
         url = server.event("started")["url"]
         server.event("model_ready")
-        while get(f"{url}/readyz").status_code != 200:
-            time.sleep(0.1)
+        until(lambda: get(f"{url}/readyz").status_code == 200, server)
         asked = {"language": "en", "max_wait_s": "100"}
         names = ["whisper-base", "fast"] * 2
         with ThreadPoolExecutor(4) as threads:

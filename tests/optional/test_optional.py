@@ -167,6 +167,7 @@ def test_live_speech_is_transcribed(copy: Copy) -> None:
     assert words(captions) == words(CLIP.text)
 
 
+@pytest.mark.wall_clock
 def test_a_file_has_speakers_or_a_warning(copy: Copy) -> None:
     can_compare = json.loads(copy.get("/health"))["speakers"] is not None
     answer = httpx2.post(

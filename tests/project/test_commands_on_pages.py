@@ -182,7 +182,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         body, headers = (ROOT / "testdata/pair.wav").read_bytes(), {"content-type": "audio/wav"}
         job = httpx2.post(f"{url}/utterance?wait=0", content=body, headers=headers)
         assert job.status_code == 202
-        with connect(f"{url.replace('http', 'ws')}/v1/stream?format=pcm16") as speaker:
+        with connect(
+            f"{url.replace('http', 'ws')}/v1/stream?format=pcm16", open_timeout=LIMIT_S
+        ) as speaker:
             speaker.send(body[44:])  # after the header; the stream stays open
             transcript = first(f"{url}/v1/transcripts", "transcripts")
             session = first(f"{url}/v1/sessions", "sessions")
@@ -236,11 +238,15 @@ def requests() -> Iterator[str]:
 
 
 @pytest.mark.process
-def test_every_request_on_a_page_is_answered(shown: Shown) -> None:
+@pytest.mark.parametrize(
+    "is_endless",
+    [pytest.param(True, marks=pytest.mark.wall_clock), False],  # a token is withdrawn last
+)
+def test_every_request_on_a_page_is_answered(shown: Shown, is_endless: bool) -> None:
     for line in requests():
-        if any(part in line for part in NOT_RUN):
+        if any(part in line for part in NOT_RUN) or ("-N" in line) != is_endless:
             continue
-        limited = f"curl -sS -w '\\n%{{http_code}}' --max-time {ENDLESS_S if '-N' in line else 60} "
+        limited = f"curl -sS -w '\\n%{{http_code}}' --max-time {ENDLESS_S if is_endless else 60} "
         done = subprocess.run(
             ["bash", "-euc", shown.fill(line).replace("curl ", limited, 1)],
             cwd=shown.folder,

@@ -85,6 +85,7 @@ def test_the_receiver_of_webhooks_on_the_page_is_the_file() -> None:
     assert blocks("python", http_api) == [(EXAMPLES / "webhook.py").read_text()]
 
 
+@pytest.mark.wall_clock
 def test_the_receiver_of_webhooks_accepts_genuine_events_only(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -265,6 +266,7 @@ def lines(scripted: tuple[Command, str]) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.wall_clock
 async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks(
     scripted: tuple[Command, str], lines: list[str]
 ) -> None:
@@ -289,6 +291,7 @@ async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed")
+@pytest.mark.wall_clock
 def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: list[str]) -> None:
     with serving(tmp_path) as (first, url):
         port = int(url.rsplit(":", 1)[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 

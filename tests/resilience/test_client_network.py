@@ -55,6 +55,7 @@ def spans(events: list[LiveEvent]) -> list[tuple[int, str, int, int]]:
     return [(one.id, one.text, one.start_sample, one.end_sample) for one in finals(events)]
 
 
+@pytest.mark.wall_clock
 async def test_a_network_that_breaks_changes_no_transcript(url: str) -> None:
     whole = spans(await hear(url, PAIR.pcm))
     assert [id for id, *_ in whole] == [1, 2]

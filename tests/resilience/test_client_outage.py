@@ -21,7 +21,7 @@ from tests.support.clips import CLIPS
 from tests.support.command import serving
 from tests.support.poll import poll_until
 
-pytestmark = [pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock, pytest.mark.anyio]
 
 PAUSE = np.zeros(SAMPLE_RATE_HZ, np.int16)
 TURN = np.concatenate([CLIPS["pair.wav"].pcm, PAUSE])

@@ -22,6 +22,7 @@ from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec
 from auricle.workers.kinds.decode.pool import DecodePool
 from tests.support.compressed import encoded
 from tests.support.containers import tag_bomb
+from tests.support.poll import LIMIT_S
 from tests.support.service import (
     CLIP,
     WAV,
@@ -100,7 +101,7 @@ async def test_the_file_of_one_key_overtakes_the_flood_of_another(
     small = encoded(tone, FrameCodec.FLAC)  # its steps take longer than its upload
     async with (
         decoding(tmp_path / "spool", decoders) as (pool, url),
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        httpx2.AsyncClient(base_url=url, timeout=LIMIT_S) as client,
         anyio.create_task_group() as group,
     ):
 
@@ -113,7 +114,7 @@ async def test_the_file_of_one_key_overtakes_the_flood_of_another(
         for _ in range(FLOOD):
             group.start_soon(flood)
         await poll_until(lambda: pool.order.count(("ended", ClientId("greedy"))) >= FLOOD)
-        with anyio.fail_after(60):
+        with anyio.fail_after(LIMIT_S):
             answer = await client.post(
                 "/utterance", content=CLIP.path.read_bytes(), headers=MODEST | WAV
             )
@@ -122,6 +123,7 @@ async def test_the_file_of_one_key_overtakes_the_flood_of_another(
     assert pool.ended_meanwhile(ClientId("modest")) < FLOOD
 
 
+@pytest.mark.wall_clock
 @pytest.mark.process
 @pytest.mark.timeout(600)
 async def test_header_bombs_of_one_key_are_refused_and_the_file_of_another_does_not_wait_for_all(
@@ -224,7 +226,7 @@ async def test_slow_bodies_of_one_key_yield_to_another_key(
 async def test_one_reading_link_leaves_places_to_readers_of_other_sessions(tmp_path: Path) -> None:
     async with (
         live(tmp_path, api_keys=KEYS, max_readers=8) as service,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=LIMIT_S) as client,
         contextlib.AsyncExitStack() as stack,
     ):
         feeds = feeds_of(service.state)
@@ -253,7 +255,7 @@ async def test_ended_jobs_of_one_key_are_bounded_and_none_is_lost(tmp_path: Path
     ledger = LedgerSettings(state_dir=tmp_path / "state", key_ended_jobs=3)
     async with (
         live(tmp_path / "spool", ledger=ledger, api_keys=KEYS) as service,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=LIMIT_S) as client,
     ):
 
         async def post(job_id: str, key: dict[str, str]) -> httpx2.Response:
@@ -265,9 +267,8 @@ async def test_ended_jobs_of_one_key_are_bounded_and_none_is_lost(tmp_path: Path
 
         async def until_done(job_id: str) -> None:
             state = ""
-            with anyio.fail_after(60):
+            with anyio.fail_after(LIMIT_S):
                 while state != "done":
-                    await anyio.sleep(0.01)
                     answer = await client.get(f"/jobs/{job_id}", headers=GREEDY)
                     state = answer.json()["state"]
 

@@ -23,7 +23,7 @@ from tests.support.poll import poll_until
 from tests.support.speakers import SECOND, SPEECHES, Fault, Told, say
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock]
 
 
 @dataclass

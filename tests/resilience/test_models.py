@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from tests.support.clips import CLIPS
-from tests.support.command import MANY_SPEAKERS, Command, command, environment
+from tests.support.command import LIMIT_S, MANY_SPEAKERS, Command, command, environment
 from tests.support.model_pools import scripted
 from tests.support.poll import poll_until
 from tests.support.speakers import ASKED, Told, say, speech
@@ -38,7 +38,7 @@ class Service:
     model: Path
 
     async def health(self) -> dict[str, Any]:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=LIMIT_S) as client:
             body: dict[str, Any] = (await client.get(f"{self.url}/health")).json()
             return body
 
@@ -48,19 +48,18 @@ class Service:
 
     async def accept(self, model: str, number: int) -> None:
         """Send a job, which is done in the background."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=LIMIT_S) as client:
             answer = await client.post(
                 f"{self.url}/utterance",
                 params={"wait": "0", "model": model, "job_id": f"{model}-{number}"},
                 content=CLIPS[NAMES[number % 3]].path.read_bytes(),
                 headers={"content-type": "audio/wav"},
-                timeout=60,
             )
             assert answer.status_code == 202, answer.text
 
     async def text(self, model: str, number: int) -> str:
         """Wait for the end of a job, and return its text."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=LIMIT_S) as client:
             while True:
                 job = (await client.get(f"{self.url}/jobs/{model}-{number}")).json()
                 if job["state"] in ("done", "failed"):
@@ -129,7 +128,7 @@ async def test_a_model_that_is_killed_again_and_again_leaves_another_undisturbed
             await anyio.sleep(KILL_EVERY_S)
 
     async def probe() -> None:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=LIMIT_S) as client:
             while True:
                 assert (await client.get(f"{service.url}/readyz")).status_code == 200
                 await anyio.sleep(0.2)

@@ -52,6 +52,7 @@ def names(url: str) -> list[str | None]:
     return [each.get("name") for each in transcribed(url, speakers="true")["speakers"]]
 
 
+@pytest.mark.wall_clock
 def test_a_change_at_one_gateway_is_used_by_the_other(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:

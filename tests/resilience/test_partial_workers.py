@@ -1,6 +1,7 @@
 """What faults of the workers of partials mean to live sessions: nothing, but for a partial."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -28,7 +29,7 @@ from tests.support.service import application, listening, poll_until
 from tests.support.stream import SPEECH, call, pcm
 from tests.support.worker_pool import START_LIMIT_S
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock]
 
 STREAMS = "tests.support.scripted_streams"
 START: dict[str, Any] = {"format": "pcm16", "seq": 0, "language": "en"}
@@ -95,7 +96,8 @@ async def strike(partials: PartialPool, signal_number: int, interval_s: float) -
         await anyio.sleep(interval_s)
         (worker,) = partials.stats().workers
         if worker.pid is not None and worker.state.is_up:
-            os.kill(worker.pid, signal_number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(worker.pid, signal_number)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def restarts(partials: PartialPool) -> int:
 @pytest.mark.parametrize(
     ("signal_number", "interval_s", "limits"),
     [
-        pytest.param(signal.SIGKILL, 0.4, {}, id="killed"),
+        pytest.param(signal.SIGKILL, 0.4, {}, id="killed", marks=pytest.mark.smoke),
         pytest.param(signal.SIGSTOP, 0.4, {"job_timeout_min_s": 0.5}, id="hung"),
     ],
 )

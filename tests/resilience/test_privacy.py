@@ -81,6 +81,7 @@ def holders(folder: Path, wanted: list[bytes]) -> list[Path]:
     return [path for path in files if any(word in path.read_bytes() for word in wanted)]
 
 
+@pytest.mark.wall_clock
 def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.readers import EventReader, PlaylistReader
 from tests.support.stream import call
 
-pytestmark = [pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock, pytest.mark.anyio]
 
 KEY = {"authorization": "Bearer a-secret-of-alice"}
 SETTINGS: dict[str, object] = {"api_keys": "alice:a-secret-of-alice,bob:a-secret-of-bob"}
@@ -96,6 +96,7 @@ def again(folder: Path, url: str, **settings: object) -> Iterator[Command]:
 
 
 @pytest.mark.parametrize("hotwords", [(), ("Auricle",)], ids=["", "hotwords"])
+@pytest.mark.smoke
 async def test_readers_get_each_final_once_over_three_deaths_of_the_server(
     tmp_path: Path, hotwords: tuple[str, ...]
 ) -> None:

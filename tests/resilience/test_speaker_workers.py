@@ -1,5 +1,6 @@
 """Labels of live speakers are those of peace while the speaker worker is killed again and again."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from auricle.client import LiveClient
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Final, SpeakerRevision
-from tests.support.command import serving
+from tests.support.command import LIMIT_S, serving
 from tests.support.dialogue import dialogue
 from tests.support.poll import poll_until
 
@@ -31,12 +32,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 async def kill(url: str) -> None:
     """Kill the speaker worker once it is there."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=LIMIT_S) as client:
         while True:
             health = (await client.get(f"{url}/health")).json()
             if pids := [worker["pid"] for worker in health["speakers"]["workers"]]:
-                os.kill(pids[0], signal.SIGKILL)
-                return
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(pids[0], signal.SIGKILL)
+                    return
             await anyio.sleep(0.05)
 
 
@@ -69,5 +71,5 @@ async def test_labels_are_those_of_peace(url: str) -> None:
     calm = await labelled(url, kills=0)
     assert len(set(calm.values())) == 2
     assert await labelled(url, kills=4) == calm
-    health = httpx2.get(f"{url}/health").json()
+    health = httpx2.get(f"{url}/health", timeout=LIMIT_S).json()
     assert sum(worker["restarts"] for worker in health["speakers"]["workers"]) >= 3

@@ -23,7 +23,7 @@ from tests.support.dialogue import JOE, deeper
 from tests.support.poll import poll_until
 from tests.support.readers import EventReader
 
-pytestmark = [pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock, pytest.mark.anyio]
 
 PAUSE = np.zeros(SAMPLE_RATE_HZ, np.int16)
 FIRST = np.concatenate([JOE.pcm, PAUSE])

@@ -86,6 +86,7 @@ async def test_a_full_queue_of_uploads_refuses_no_session_and_no_final(served: S
     assert caller.of("error") == caller.of("warning") == []
 
 
+@pytest.mark.wall_clock
 async def test_a_session_is_resumed_while_the_machine_is_full_of_speakers(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

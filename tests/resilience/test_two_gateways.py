@@ -13,11 +13,17 @@ from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded, PoisonJob
 from auricle.values.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
-from tests.conformance.remote import RemoteSubject, all_ready, remote_maker
+from tests.conformance.remote import RemoteSubject, all_ready, be_patient, remote_maker
 from tests.conformance.transcriber.helpers import Notes, as_a_client, blocked, job, waiting
+from tests.support.poll import poll_until
 from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 @asynccontextmanager
@@ -98,9 +104,7 @@ async def test_jobs_of_other_gateways_use_no_room_of_this_one(tmp_path: Path) ->
         jobs = [job(f"j{n}", seconds=8) for n in range(3)]
         running = asyncio.gather(*map(first.transcriber.transcribe, jobs))
         await waiting(first, 3)
-        async with asyncio.timeout(60):  # until the second has looked, too
-            while second.stats().queue.waiting_jobs < 3:  # noqa: ASYNC110  # it has no event
-                await asyncio.sleep(0.05)
+        await poll_until(lambda: second.stats().queue.waiting_jobs >= 3, "a look of the second")
         with pytest.raises(Overloaded):
             second.reserve(ReservationRequest(ANONYMOUS, 17.0))
         second.reserve(ReservationRequest(ANONYMOUS, 16.0))

@@ -21,7 +21,7 @@ from auricle.values.events import Failed, Final
 from tests.support.clips import CLIPS
 from tests.support.command import Command, serving, until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock]
 
 SIZE = "94912"
 """What the scripted engine returns first for the clip: the samples with its speech."""

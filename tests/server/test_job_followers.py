@@ -14,6 +14,7 @@ from auricle.server.job_followers import (
 )
 from auricle.values.errors import NotFound, Overloaded
 from auricle.values.types import ANONYMOUS, ClientId
+from tests.support.poll import poll_until
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
@@ -66,7 +67,7 @@ async def test_a_job_is_read_once_for_all_of_its_streams() -> None:
     async def stream(max_age_s: float) -> None:
         with followers.follow(ALICE, "a1") as followed:
             states.append(await followed.latest(job.read, max_age_s))
-            await anyio.sleep(0.01)
+            await poll_until(lambda: len(states) % 10 == 0)  # all of them follow it
 
     async with anyio.create_task_group() as group:
         for _ in range(10):

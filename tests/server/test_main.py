@@ -41,6 +41,7 @@ def test_a_port_in_use_is_reported_before_anything_starts() -> None:
             listen(ServerSettings(port=port))
 
 
+@pytest.mark.wall_clock
 def test_a_second_server_on_the_same_port_is_refused_at_once() -> None:
     first = listen(ServerSettings(port=0))
     port = first[0].getsockname()[1]
@@ -160,7 +161,7 @@ class Program:
 
     async def until(self, path: str, status: int, text: str = "") -> None:
         """Ask for a page until it is as it should be."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             with anyio.fail_after(60):
                 while True:
                     answer = await client.get(f"{self.url}{path}")
@@ -220,13 +221,13 @@ async def test_a_signal_lets_accepted_work_finish_and_refuses_new(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     answers: list[int] = []
-    async with program(tmp_path) as server:
+    async with program(tmp_path, AURICLE_DRAIN_S="1000") as server:
         async with anyio.create_task_group() as group:
             group.start_soon(ask, server.url, answers)
             await server.until_accepted()
             server.process.send_signal(number)
             await server.until_draining()
-            async with httpx2.AsyncClient() as client:
+            async with httpx2.AsyncClient(timeout=60) as client:
                 refused = await client.post(f"{server.url}/utterance", json=speech_json())
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
             assert refused.json()["error"]["code"] == "draining"
@@ -276,7 +277,7 @@ async def test_a_signal_lets_accepted_jobs_finish_and_their_callers_fetch_them(
     with log.open("wb") as stderr:
         async with (
             program(tmp_path / "spool", stderr, AURICLE_DRAIN_S="1000") as server,
-            httpx2.AsyncClient(base_url=server.url) as client,
+            httpx2.AsyncClient(base_url=server.url, timeout=60) as client,
         ):
             await post_job(client, "mine")
             await server.until("/jobs/mine", 200, '"running"')
@@ -303,7 +304,7 @@ async def test_jobs_that_cannot_be_finished_in_time_continue_at_the_next_start(
             program(
                 tmp_path / "spool", stderr, AURICLE_DRAIN_S="1", AURICLE_STATE_DIR=state_dir
             ) as server,
-            httpx2.AsyncClient(base_url=server.url) as client,
+            httpx2.AsyncClient(base_url=server.url, timeout=60) as client,
         ):
             for job_id in ("mine", "yours"):
                 await post_job(client, job_id)
@@ -352,6 +353,7 @@ async def test_live_clients_are_asked_to_reconnect_and_not_waited_for(
             assert await server.process.wait() == 0
 
 
+@pytest.mark.wall_clock
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
 async def test_without_descriptors_the_server_continues_and_logs_it_at_intervals(
     tmp_path: Path,
@@ -360,7 +362,7 @@ async def test_without_descriptors_the_server_continues_and_logs_it_at_intervals
 
     log = tmp_path / "log"
     with log.open("wb") as stderr, contextlib.ExitStack() as stack:
-        async with program(tmp_path, stderr) as server, httpx2.AsyncClient() as client:
+        async with program(tmp_path, stderr) as server, httpx2.AsyncClient(timeout=60) as client:
             port, pid = int(server.url.rpartition(":")[2]), server.process.pid
             assert (await client.get(f"{server.url}/livez")).status_code == 200
             used = len(os.listdir(f"/proc/{pid}/fd"))

@@ -85,6 +85,7 @@ async def test_a_rendering_ends_when_its_request_is_cancelled() -> None:
     assert renderer.running == 0
 
 
+@pytest.mark.wall_clock
 async def test_a_rendering_leaves_the_interpreter_to_others_for_half_of_the_time() -> None:
     shares: list[float] = []
 

@@ -14,10 +14,10 @@ pytestmark = pytest.mark.server
 async def test_a_request_waits_for_a_thread_of_the_database_for_a_limited_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "DATABASE_THREAD_WAIT_S", 0.05)
     async with running(tmp_path) as service:
         stored = service.state.storage
         assert await stored.in_database_thread(lambda: 1) == 1
+        monkeypatch.setattr(storage, "DATABASE_THREAD_WAIT_S", 0.05)
         threads = stored.database_threads
         for borrower in range(int(threads.total_tokens)):
             threads.acquire_on_behalf_of_nowait(borrower)

@@ -1,6 +1,7 @@
 """What the tools said, and what it means; their words are as pip-audit 2.10 and npm 11 say them."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -89,18 +90,18 @@ def tool(folder: Path, program: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("program", "skipped"),
+    ("program", "audited"),
     [
-        (f"print({pip_audit(CLEAN)!r})", 58),
-        ("sys.exit('ConnectionError: no route')", 59),
+        (f"print({pip_audit(CLEAN)!r})", 1),
+        ("sys.exit('ConnectionError: no route')", 0),
     ],
 )
 def test_what_the_tool_leaves_out_or_fails_at_is_skipped(
-    tmp_path: Path, program: str, skipped: int
+    tmp_path: Path, program: str, audited: int
 ) -> None:
     lock = ROOT / "requirements.lock"
     [report] = audit_python(tool(tmp_path, program), [lock])
-    assert len(report.pins) - len(report.skipped) == 59 - skipped
+    assert len(report.pins) - len(report.skipped) == audited
     assert report.lock == "requirements.lock"
 
 
@@ -144,5 +145,5 @@ print(json.dumps({"dependencies": [{"name": n, "version": v, "vulns": []} for n,
     monkeypatch.setattr(audit, "npm_locks", list)
     assert audit.main() == 0
     out = capsys.readouterr().out
-    assert "requirements.lock: 67 packages: 67 audited, 0 skipped\n" in out
+    assert re.search(r"requirements\.lock: (\d+) packages: \1 audited, 0 skipped\n", out)
     assert out.endswith("audit: all packages were looked up, and no vulnerability is known.\n")

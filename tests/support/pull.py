@@ -24,7 +24,7 @@ class Notes:
 
 
 def quick_downloader(
-    progress: PullProgress, tokens: dict[str, str] | None = None, read_timeout_s: float = 20.0
+    progress: PullProgress, tokens: dict[str, str] | None = None, read_timeout_s: float = 60.0
 ) -> Downloader:
     """Return a downloader that does not pause between attempts."""
     return Downloader(progress, tokens=tokens, pause_s=0.0, read_timeout_s=read_timeout_s)

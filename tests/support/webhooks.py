@@ -40,7 +40,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Live]:
 
 @pytest.fixture
 async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}", timeout=60) as made:
         yield made
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.values.types import ANONYMOUS
+from tests.support.poll import LIMIT_S
 from tests.support.service import Live, live, poll_until, speech_json
 from tests.support.stream import SPEECH, call, pcm
 from tests.support.transcriber import heard
@@ -23,7 +24,9 @@ NAMES = {
 
 
 async def send(service: Live, method: str, path: str, **fields: Any) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{service.port}", timeout=LIMIT_S
+    ) as client:
         return await client.request(method, path, **fields)
 
 

@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
 ALICE = ClientId("alice")
 PLAIN = Options()
+LONG_S = 60.0
+"""Not longer: a machine that was started less than this ago would read nothing."""
 
 
 class Stored(Vocabularies):
@@ -71,7 +73,7 @@ async def test_a_change_is_used_once_it_is_known_or_after_a_while(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vocabularies = VocabularySource(stored)
-    monkeypatch.setattr(source, "FRESH_S", 3600.0)
+    monkeypatch.setattr(source, "FRESH_S", LONG_S)
     assert await expected(vocabularies) == await expected(vocabularies) == ()
     assert stored.reads == 1
     stored.put("names", "Zyntrix", is_default=True)
@@ -101,7 +103,7 @@ async def test_what_is_in_memory_is_limited(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vocabularies = VocabularySource(stored)
-    monkeypatch.setattr(source, "FRESH_S", 3600.0)
+    monkeypatch.setattr(source, "FRESH_S", LONG_S)
     monkeypatch.setattr(source, "MAX_REMEMBERED_CHARACTERS", 1300)
     for name in ("a", "b", "c"):
         stored.put(name, f"{name}1", f"{name}2")
@@ -117,7 +119,7 @@ async def test_a_read_that_began_before_a_change_is_not_remembered(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vocabularies = VocabularySource(stored)
-    monkeypatch.setattr(source, "FRESH_S", 3600.0)
+    monkeypatch.setattr(source, "FRESH_S", LONG_S)
 
     def change_meanwhile() -> None:
         stored.during_read = lambda: None
@@ -133,7 +135,7 @@ async def test_a_database_that_is_away_is_asked_once_in_a_while(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vocabularies = VocabularySource(stored)
-    monkeypatch.setattr(source, "FRESH_S", 3600.0)
+    monkeypatch.setattr(source, "FRESH_S", LONG_S)
     stored.is_away = True
     assert await expected(vocabularies) == await expected(vocabularies) == ()
     assert stored.reads == 1

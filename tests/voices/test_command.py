@@ -56,6 +56,7 @@ def voices(folder: Path, url: str) -> Run:
     return run
 
 
+@pytest.mark.wall_clock
 def test_a_voice_is_added_listed_renamed_exported_deleted_and_restored(
     voices: Run, folder: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_voice_is_added_listed_renamed_exported_deleted_and_restored(
     assert voices("delete", restored.stdout.split()[0]).returncode == 0
 
 
+@pytest.mark.wall_clock
 def test_what_the_server_refuses_is_said(voices: Run, folder: Path) -> None:
     two = voices("add", "Joe", folder / "two.wav", "--consent")
     assert (two.returncode, two.stdout) == (2, "")

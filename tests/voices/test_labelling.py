@@ -1,7 +1,6 @@
 """Names of known voices, in files, jobs, live sessions and kept transcripts."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import FakeEmbedder
 from tests.support.known_voices import BODY, MODEL, WAV, hold_dialogue, know
 from tests.support.made_up_voices import voice
+from tests.support.poll import wait_until
 from tests.support.service import InProcess, in_process
 from tests.support.transcripts import kept_in
 
@@ -40,7 +40,7 @@ def transcribe_job(service: InProcess, job_id: str, *said: int) -> dict[str, Any
     hold_dialogue(service, *said)
     path = f"/utterance?speakers=true&wait=0&job_id={job_id}"
     assert service.client.post(path, content=BODY, headers=WAV).status_code == 202
-    wait_until(lambda: service.client.get(f"/jobs/{job_id}").json()["state"] == "done")
+    wait_until(lambda: service.client.get(f"/jobs/{job_id}").json()["state"] == "done", job_id)
     newest = service.client.get("/v1/transcripts?limit=1").json()["transcripts"][0]
     return kept(service, newest["id"])
 
@@ -52,13 +52,6 @@ def kept(service: InProcess, uid: str) -> dict[str, Any]:
 
 def names(speakers: list[dict[str, Any]]) -> list[str | None]:
     return [each["name"] for each in sorted(speakers, key=lambda each: each["speaker"])]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < ends_at
-        time.sleep(0.01)
 
 
 def test_a_known_voice_has_its_name_in_a_file(service: InProcess) -> None:
@@ -197,7 +190,7 @@ def remember(service: InProcess, uid: str, speaker: int, name: str = "Ann") -> A
 
 def test_a_speaker_of_a_job_is_remembered(service: InProcess) -> None:
     uid = transcribe_job(service, "a", 2, 1, 2)["id"]
-    wait_until(lambda: remember(service, uid, 0).status_code == 201)
+    wait_until(lambda: remember(service, uid, 0).status_code == 201, "recent voices")
     assert names(transcribe(service, 1, 2)) == [None, "Ann"]
     short = remember(service, uid, 1, "Bob").json()["error"]  # 6 s of speech
     assert (short["code"], short["message"]) == (
@@ -211,14 +204,14 @@ def test_a_speaker_of_a_job_is_remembered(service: InProcess) -> None:
 
 def test_a_remembered_speaker_goes_with_the_transcript(service: InProcess) -> None:
     uid = transcribe_job(service, "a", 2, 1, 2)["id"]
-    wait_until(lambda: remember(service, uid, 0).status_code == 201)
+    wait_until(lambda: remember(service, uid, 0).status_code == 201, "recent voices")
     service.client.delete(f"/v1/transcripts/{uid}")
     assert remember(service, uid, 0, "Other").status_code == 404
 
 
 def test_a_deleted_voice_is_not_remembered_from_recent_speech(service: InProcess) -> None:
     uid = transcribe_job(service, "a", 2, 1, 2)["id"]
-    wait_until(lambda: remember(service, uid, 0).status_code == 201)
+    wait_until(lambda: remember(service, uid, 0).status_code == 201, "recent voices")
     (known,) = service.client.get("/v1/voices").json()["voices"]
     service.client.delete(f"/v1/voices/{known['id']}")
     assert remember(service, uid, 0).status_code == 404

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import numpy as np
 import pytest
 
+from auricle.session import speakers
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, Pcm16
+from auricle.workers.kinds.speakers import kept_voices, labels
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import TwoVoices
+from tests.support.poll import LIMIT_S
 from tests.support.service import Live, live
 from tests.support.session import spoken
 from tests.support.stream import SPEECH, call, pcm
@@ -28,6 +32,14 @@ LOUD: Pcm16 = SPEECH[: 7 * SAMPLE_RATE_HZ // 2]
 QUIET = (np.tile(LOUD, 2) / 6).astype(np.int16)
 PAUSE = np.zeros(SAMPLE_RATE_HZ, np.int16)
 START: dict[str, Any] = {"format": "pcm16", "language": "en", "speakers": "1"}
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let finals wait for their speakers, and the last voices for their storage."""
+    monkeypatch.setattr(labels, "PATIENCE_S", LIMIT_S)
+    monkeypatch.setattr(speakers, "LAST_PATIENCE_S", LIMIT_S)
+    monkeypatch.setattr(kept_voices, "LAST_WRITES_S", LIMIT_S)
 
 
 @asynccontextmanager
@@ -52,7 +64,7 @@ class Http:
         self._url = f"http://127.0.0.1:{service.port}"
 
     async def send(self, method: str, path: str, **fields: Any) -> Any:
-        async with httpx2.AsyncClient(base_url=self._url) as client:
+        async with httpx2.AsyncClient(base_url=self._url, timeout=LIMIT_S) as client:
             return await client.request(method, path, **fields)
 
     async def know(self, **voices: tuple[float, float]) -> dict[str, str]:
@@ -195,6 +207,6 @@ async def speak_until_revised(caller: Any) -> dict[str, Any]:
 
 
 async def wait_until(call: Any, expected: object) -> None:
-    ends_at = time.monotonic() + 30
-    while (found := await call()) != expected:
-        assert time.monotonic() < ends_at, found
+    with anyio.fail_after(LIMIT_S):
+        while await call() != expected:
+            await anyio.lowlevel.checkpoint()

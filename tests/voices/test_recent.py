@@ -64,15 +64,32 @@ def finder(voices: RecentVoices, owner: ClientId = KEY) -> Callable[[], bool]:
     return lambda: voices.find(owner, "session", 0) is not None
 
 
-async def test_voices_of_a_session_wait_for_its_transcript(database: SqliteDatabase) -> None:
-    voices, session = RecentVoices(EnrolledVoices(database), 3600), Labeller()
+def noted(stored: EnrolledVoices, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return what will have an entry for each attempt to store voices."""
+    store, tries = stored.keep_recent, list[object]()
+
+    def keep_recent(*arguments: Any, **options: Any) -> bool:
+        is_kept = store(*arguments, **options)
+        tries.append(arguments)
+        return is_kept
+
+    monkeypatch.setattr(stored, "keep_recent", keep_recent)
+    return tries
+
+
+async def test_voices_of_a_session_wait_for_its_transcript(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = EnrolledVoices(database)
+    voices, session = RecentVoices(stored, 3600), Labeller()
     labeller = cast(NamedLabeller, session)
     voices.follow(KEY, "session", labeller)
     assert finder(voices)()
     assert not finder(voices, OTHER)()
+    tries = noted(stored, monkeypatch)
     async with running(voices):
         voices.end(KEY, "session")
-        await anyio.sleep(0.05)
+        await poll_until(lambda: len(tries) >= 3)
         assert not finder(voices)()
         keep(database, "session")
         await poll_until(finder(voices))
@@ -87,30 +104,43 @@ async def test_voices_of_a_session_wait_for_its_transcript(database: SqliteDatab
     assert voices.find(KEY, "session", 2) is None
 
 
-async def test_voices_expire(database: SqliteDatabase) -> None:
+async def test_voices_expire(database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(database, "session")
     stored = EnrolledVoices(database)
-    stored.keep_recent(KEY, "session", PRINTS, time.time() + 0.3)
+    stored.keep_recent(KEY, "session", PRINTS, time.time() + 3600)
     voices = RecentVoices(stored, 3600)
     assert finder(voices)()
 
     def rows() -> Any:
         return database.read(lambda t: t.execute("SELECT count(*) FROM recent_voices"))[0][0]
 
+    expire = stored.expire
+    monkeypatch.setattr(stored, "expire", lambda now: expire(now + 3601))
     async with running(voices):
         await poll_until(lambda: rows() == 0)
     assert not finder(voices)()
 
 
-async def test_without_a_time_nothing_is_kept(database: SqliteDatabase) -> None:
+async def test_without_a_time_nothing_is_kept(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(database, "session")
-    voices, session = RecentVoices(EnrolledVoices(database), 0), Labeller()
+    stored = EnrolledVoices(database)
+    voices, session = RecentVoices(stored, 0), Labeller()
+    expire, rounds = stored.expire, list[float]()
+
+    def expire_and_count(now: float) -> None:
+        expire(now)
+        rounds.append(now)
+
+    monkeypatch.setattr(stored, "expire", expire_and_count)
     voices.follow(KEY, "session", cast(NamedLabeller, session))
     assert not finder(voices)()
     async with running(voices):
         voices.end(KEY, "session")
         voices.end_job(KEY, "session", PRINTS)
-        await anyio.sleep(0.05)
+        rounds.clear()
+        await poll_until(lambda: len(rounds) >= 2)
     assert not finder(voices)()
 
 

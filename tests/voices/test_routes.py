@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -210,11 +211,11 @@ def test_an_invalid_field_of_a_remembered_speaker_is_refused(
 
 
 def test_a_speaker_of_another_key_s_transcript_does_not_exist(service: InProcess) -> None:
-    database = service.state.storage.database
-    kept = KeptTranscript("t", ClientId("alice"), "native", "en", 1.8e9, 1.8e9)
+    database, now = service.state.storage.database, time.time()
+    kept = KeptTranscript("t", ClientId("alice"), "native", "en", now, now)
     Transcripts(database).add(kept, [KeptSegment(1, 0, 1, "So.", 0)])
     prints = {0: VoicePrint(MODEL, voice(1), 20)}
-    EnrolledVoices(database).keep_recent(ClientId("alice"), "t", prints, 1.9e9)
+    EnrolledVoices(database).keep_recent(ClientId("alice"), "t", prints, now + 3600)
     body = {"name": "Ann", "consent": True, "transcript": "t", "speaker": 0}
     answer = service.client.post("/v1/voices", json=body, headers=BEN)
     assert code(answer) == (404, "not_found")

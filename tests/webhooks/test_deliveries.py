@@ -1,6 +1,7 @@
 """The outbox, the sender and a real receiver together."""
 
 import itertools
+import time
 from collections.abc import Callable
 
 import anyio
@@ -305,7 +306,7 @@ async def test_the_runner_has_no_work_once_nothing_is_due(
         async with anyio.create_task_group() as group:
             group.start_soon(runner.run)
             await poll_until(lambda: not runner.has_work)
-            report(database, "job", receiver.url())
+            report(database, "job", receiver.url(), now=time.time())
             runner.wake()
             has_had_work = runner.has_work
             await poll_until(lambda: not runner.has_work)

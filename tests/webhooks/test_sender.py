@@ -14,6 +14,7 @@ import pytest
 from auricle.webhooks.request import Payload, WebhookRequest, new_request
 from auricle.webhooks.sender import MAX_CONCURRENT, WebhookSender
 from tests.support.certificates import issued
+from tests.support.poll import LIMIT_S
 from tests.support.receiver import Receiver, receiver_running
 
 BODY = b'{"type": "job.done"}'
@@ -30,7 +31,7 @@ def request_to(url: str, method: str = "POST") -> WebhookRequest:
     return new_request(url, payload, event_id="event", secret=b"secret", timestamp=5)
 
 
-async def send(url: str, *, allow_private: bool = True, timeout_s: float = 30) -> int | None:
+async def send(url: str, *, allow_private: bool = True, timeout_s: float = LIMIT_S) -> int | None:
     sender = WebhookSender(allow_private=allow_private, timeout_s=timeout_s)
     try:
         return await sender.send(request_to(url))
@@ -100,7 +101,7 @@ async def test_lookups_that_hang_do_not_delay_other_lookups(
         return lookup(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow_lookup)
-    sender = WebhookSender(allow_private=True, timeout_s=60)
+    sender = WebhookSender(allow_private=True, timeout_s=LIMIT_S)
     async with anyio.create_task_group() as group:
         for _ in range(MAX_CONCURRENT - 1):
             group.start_soon(sender.send, request_to("http://slow.example/"))
@@ -114,7 +115,7 @@ async def test_lookups_that_hang_do_not_delay_other_lookups(
 
 
 async def test_the_method_of_the_request_is_used(receiver: Receiver) -> None:
-    sender = WebhookSender(allow_private=True, timeout_s=30)
+    sender = WebhookSender(allow_private=True, timeout_s=LIMIT_S)
     await sender.send(request_to(receiver.url(), "PUT"))
     await sender.aclose()
 
@@ -146,7 +147,7 @@ async def test_no_connection_is_made_to_a_private_address(receiver: Receiver, ho
 
 
 async def test_many_requests_are_sent_at_once(receiver: Receiver) -> None:
-    sender = WebhookSender(allow_private=True, timeout_s=30)
+    sender = WebhookSender(allow_private=True, timeout_s=LIMIT_S)
     statuses: list[int | None] = []
 
     async def send_one() -> None:

@@ -13,9 +13,11 @@ from structlog.testing import LogCapture
 from auricle.server.webhooks import no_webhooks
 from auricle.values.errors import AudioError
 from auricle.values.types import ANONYMOUS
+from auricle.webhooks import outbox
 from auricle.webhooks.request import secret_of_owner, signature
 from tests.support import service
 from tests.support.decoder import file_of
+from tests.support.poll import LIMIT_S
 from tests.support.receiver import Receiver
 from tests.support.service import Live, keys, live, poll_until, speech_json
 from tests.support.webhooks import (
@@ -32,6 +34,10 @@ from tests.support.webhooks import (
 __all__ = ["client", "receiver", "running"]
 
 pytestmark = pytest.mark.server
+
+
+def client_of(service: Live) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=LIMIT_S)
 
 
 async def test_the_receiver_of_a_job_gets_it_when_it_is_done(
@@ -123,8 +129,9 @@ def retried(service: Live) -> float | None:
 
 
 async def test_a_failed_attempt_is_shown_and_counted(
-    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(outbox, "FIRST_RETRY_S", 600.0)
     await post(client, callback_url=receiver.url("/500"))
     body = await until_attempted(client)
     await poll_until(lambda: retried(running) == 1)  # it is counted once it was stored
@@ -154,7 +161,7 @@ async def test_each_key_has_its_own_secret(tmp_path: Path, receiver: Receiver) -
     api_keys = keys("anna:one", "ben:two")
     async with (
         live(tmp_path / "spool", **sending(tmp_path), api_keys=api_keys) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         for key in ("one", "two"):
             client.headers["authorization"] = f"Bearer {key}"
@@ -172,7 +179,7 @@ async def test_a_token_can_not_have_its_key_s_signature_sent_elsewhere(
 ) -> None:
     async with (
         live(tmp_path / "spool", **sending(tmp_path), api_keys=keys("anna:one")) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         client.headers["authorization"] = "Bearer one"
         issued = await client.post("/v1/auth/token")
@@ -200,7 +207,7 @@ async def test_a_restarted_server_sends_what_is_left(tmp_path: Path, receiver: R
     for path in ("/500", "/200"):
         async with (
             live(tmp_path / "spool", **sends) as running,
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+            client_of(running) as client,
         ):
             if path == "/500":
                 receiver.statuses = [500]
@@ -222,15 +229,26 @@ def types(receiver: Receiver) -> list[str]:
 
 
 async def test_progress_is_sent_on_request_one_event_at_a_time(
-    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running.state.jobs.runner._renew_s = 0.05
+    runner, renewals = running.state.jobs.runner, list[object]()
+    renew = runner._ledger.renew
+
+    def renew_and_count(*arguments: Any) -> None:
+        renew(*arguments)
+        renewals.append(arguments)
+
+    monkeypatch.setattr(runner._ledger, "renew", renew_and_count)
+    runner._renew_s = 0.05
+    sender = running.state.jobs.webhooks._runner._sender  # type: ignore[attr-defined]  # of the part
+    sender._timeout_s = LIMIT_S
     running.decoder.script = file_of(20, 15)
     running.transcriber.gate = anyio.Event()
     await post(client, callback_url=receiver.url("/hang"), webhook_events="job.progress")
     await poll_until(lambda: receiver.requests)
     ((_, headers, body),) = receiver.requests
-    await anyio.sleep(0.5)  # several renewals
+    renewals.clear()
+    await poll_until(lambda: len(renewals) >= 5)
     assert types(receiver) == ["job.progress"]
     running.transcriber.gate.set()
     await poll_until(lambda: len(receiver.requests) > 1)
@@ -285,7 +303,7 @@ async def test_the_operators_receiver_gets_the_transcripts_of_all_keys_signed(
     api_keys = keys("anna:one", "ben:two")
     async with (
         live(tmp_path / "spool", **sending(tmp_path), api_keys=api_keys, **settings) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         for key in ("one", "two"):
             client.headers["authorization"] = f"Bearer {key}"
@@ -330,7 +348,7 @@ async def test_transcripts_that_are_not_kept_are_not_reported(
 ) -> None:
     async with (
         live(tmp_path / "spool", **sending(tmp_path)) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         query = {"callback_url": receiver.url(), "webhook_events": "transcript.kept"}
         refused = await post(client, **query)
@@ -370,7 +388,7 @@ async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
     sends = sending(tmp_path, allow_private=False)
     async with (
         live(tmp_path / "spool", **sends) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         answer = await post(client, callback_url=f"http://{host}/")
     assert answer.status_code == 400
@@ -380,12 +398,13 @@ async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
 async def test_a_name_of_a_private_address_is_not_connected_to(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(outbox, "FIRST_RETRY_S", 600.0)
     addresses = itertools.repeat([(2, 1, 6, "", ("127.0.0.1", receiver.server_address[1]))])
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: next(addresses))
     sends = sending(tmp_path, allow_private=False)
     async with (
         live(tmp_path / "spool", **sends) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         answer = await post(client, callback_url=receiver.url(host="receiver.example"))
         assert answer.status_code == 202
@@ -396,7 +415,7 @@ async def test_a_name_of_a_private_address_is_not_connected_to(
 async def test_without_a_secret_callbacks_are_refused(tmp_path: Path) -> None:
     async with (
         live(tmp_path / "spool") as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         refused = await post(client, callback_url="https://receiver.example/")
     assert refused.status_code == 400
@@ -409,7 +428,7 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
     sends = sending(tmp_path)
     async with (
         live(tmp_path / "spool", **sends) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         running.state.jobs.runner.drain()
         await post(client, callback_url=receiver.url())
@@ -417,7 +436,7 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
         database.write("removal", lambda t: t.execute("UPDATE jobs SET api = 'gone'"))
     async with (
         live(tmp_path / "spool", **sends) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         job = await until_sent(client, "delivered")
     ((_, _, body),) = receiver.requests
@@ -427,12 +446,11 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
 
 
 async def until_done(client: httpx2.AsyncClient) -> Any:
-    with anyio.fail_after(60):
+    with anyio.fail_after(LIMIT_S):
         while True:
             body = (await client.get("/jobs/a1")).json()
             if body["state"] == "done":
                 return body
-            await anyio.sleep(0.01)
 
 
 async def test_a_job_that_ends_on_a_server_without_webhooks_is_reported_by_the_next_one(
@@ -441,7 +459,7 @@ async def test_a_job_that_ends_on_a_server_without_webhooks_is_reported_by_the_n
     sends = sending(tmp_path)
     async with (
         live(tmp_path / "spool", **sends) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         running.state.jobs.runner.drain()
         await post(client, callback_url=receiver.url(), webhook_events="job.progress")
@@ -449,14 +467,14 @@ async def test_a_job_that_ends_on_a_server_without_webhooks_is_reported_by_the_n
         patched.setattr(service, "webhooks_of_parts", lambda: no_webhooks)
         async with (
             live(tmp_path / "spool", **sends) as running,
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+            client_of(running) as client,
         ):
             body = await until_done(client)
     assert "webhook" not in body
     assert receiver.requests == []
     async with (
         live(tmp_path / "spool", **sends) as running,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        client_of(running) as client,
     ):
         job = await until_sent(client, "delivered")
 

@@ -297,12 +297,14 @@ async def test_a_client_that_hangs_up_cancels_its_work(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_breaks_off_or_stops_coming_in_leaves_nothing(tmp_path: Path) -> None:
-    async with live(tmp_path, body_timeout_s=0.2) as service:
-        lines = ("Content-Type: audio/wav", f"Content-Length: {len(FILE)}")
+    lines = ("Content-Type: audio/wav", f"Content-Length: {len(FILE)}")
+    async with live(tmp_path) as service:
         async with await service.connect() as leaving:
             await leaving.send(head("/v1/listen", *lines) + FILE[:-1000])
             await poll_until(lambda: not service.is_at_rest())
         await service.until_at_rest()
+        assert service.transcriber.jobs == []
+    async with live(tmp_path, body_timeout_s=0.2) as service:
         async with await service.connect() as slow:
             await slow.send(head("/v1/listen", *lines) + FILE[:-1000])
             status, headers, told = await read_answer(slow)

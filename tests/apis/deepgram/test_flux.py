@@ -14,6 +14,7 @@ from websockets.typing import Subprotocol
 
 from auricle.apis.deepgram.wire.flux import FluxDialect
 from auricle.audio.g711 import mulaw_to_pcm16
+from auricle.session import turn_end
 from auricle.values.errors import NoWorkerReady, TurnsUnavailable
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Stats
@@ -56,7 +57,8 @@ class DeadJudge(Judge):
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Live]:
+async def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
+    monkeypatch.setattr(turn_end, "ANSWER_S", 60.0)
     async with live(tmp_path, workers=OptionalWorkers(turns=Judge(0.0))) as started:
         yield started
 

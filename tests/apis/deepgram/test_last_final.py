@@ -33,6 +33,7 @@ def results(caller: Caller) -> list[str]:
     ]
 
 
+@pytest.mark.wall_clock
 async def test_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DeepgramDialect, "idle_timeout_s", IDLE_S)
     async with live(tmp_path) as service, call(service.port, path="/v1/listen", **LINEAR) as it:
@@ -76,6 +77,7 @@ async def test_message_that_is_too_large(tmp_path: Path) -> None:
     assert results(it) == ["hello"]
 
 
+@pytest.mark.wall_clock
 async def test_the_last_final_is_waited_for_no_longer_than_its_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

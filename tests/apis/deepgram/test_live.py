@@ -27,6 +27,7 @@ from auricle.values.types import (
     Transcript,
     Word,
 )
+from auricle.workers.kinds.speakers import labels
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.apis.transcripts.test_vanished_clients import segments
 from tests.support.containers import ogg_stream, webm_stream
@@ -117,8 +118,9 @@ async def test_a_stream_is_results_then_metadata_then_a_good_end(
 
 
 async def test_a_result_ends_where_the_voice_changes_and_the_first_voice_is_0(
-    service: Live,
+    service: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(labels, "PATIENCE_S", 60.0)
     text = "And so my fellow. Ask not what you can."
     service.transcriber.answer_with = lambda job: spoken(text, job)
     service.state.live.workers = OptionalWorkers(speakers=LocalSpeakers(TwoVoices()))

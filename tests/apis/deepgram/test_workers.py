@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -33,9 +34,12 @@ LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
 
 @dataclass
 class Served:
+    """A pool, what serves it, and the file that holds its batches while it exists."""
+
     pool: WorkerPool
     port: int
     live: LiveSessions
+    held: Path
 
     def listen(self, **query: Any) -> AbstractAsyncContextManager[Caller]:
         return call(self.port, path="/v1/listen", **query)
@@ -44,12 +48,16 @@ class Served:
         return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
 
     async def kill_who_works(self) -> None:
-        await poll_until(lambda: bool(self._busy()))
-        os.kill(self._busy()[0], signal.SIGKILL)
+        """Kill one worker that is busy with held batches, and let the others go on."""
+        await poll_until(self._kill_busy)
+        self.held.unlink()
 
-    def _busy(self) -> list[int]:
-        workers = self.pool.stats().workers
-        return [worker.pid for worker in workers if worker.state == "busy" and worker.pid]
+    def _kill_busy(self) -> bool:
+        for worker in self.pool.stats().workers:
+            if worker.state == "busy" and worker.pid is not None:
+                os.kill(worker.pid, signal.SIGKILL)
+                return True
+        return False
 
     @property
     def restarts(self) -> int:
@@ -58,10 +66,11 @@ class Served:
 
 @pytest.fixture(scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    held = tmp_path_factory.mktemp("held") / "held"
     pool = worker_pool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(),
-        model="scripted:slow:0.2",
+        model=f"scripted:hold:{held}",
     )
     await pool.start()
     try:
@@ -72,7 +81,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             live=LiveSettings(live_speakers=1),
         )
         async with application(settings, pool, FakeDecoder()) as app, listening(app) as port:
-            yield Served(pool, port, app.service.live)
+            yield Served(pool, port, app.service.live, held)
     finally:
         await pool.aclose()
 
@@ -107,6 +116,7 @@ async def test_a_worker_s_death_in_mid_stream_is_invisible(served: Served) -> No
     async def again() -> None:
         found.extend(await say(served))
 
+    served.held.touch()
     async with anyio.create_task_group() as group:
         group.start_soon(again)
         await served.kill_who_works()
@@ -130,6 +140,7 @@ async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> N
         async def again() -> None:
             found.append(await text(client))
 
+        served.held.touch()
         async with anyio.create_task_group() as group:
             group.start_soon(again)
             await served.kill_who_works()

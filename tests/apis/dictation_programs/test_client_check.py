@@ -14,6 +14,7 @@ from auricle.apis.dictation_programs.client_check import (
 )
 from auricle.cli.doctor.client.upload import build_request, encode_form
 from auricle.protocol.client_profile import ClientProfile, Upload
+from tests.support.command import LIMIT_S
 from tests.support.doctor import doctor, served
 
 pytestmark = pytest.mark.process
@@ -44,7 +45,7 @@ def test_a_page_may_send_its_key(url: str, origin: str) -> None:
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization",
     }
-    answer = httpx2.options(f"{url}/v1/audio/transcriptions", headers=asked)
+    answer = httpx2.options(f"{url}/v1/audio/transcriptions", headers=asked, timeout=LIMIT_S)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == origin
     assert answer.headers["access-control-allow-headers"] == "authorization"

@@ -410,6 +410,7 @@ async def test_a_form_that_stops_coming_in_is_given_up(tmp_path: Path) -> None:
         await impatient.until_at_rest()
 
 
+@pytest.mark.wall_clock
 async def test_a_large_form_is_never_whole_in_memory(running: Live) -> None:
     size, before = 60_000_000, memory_bytes()
     start, end = body(b"|").split(b"|")

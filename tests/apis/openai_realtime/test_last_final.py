@@ -13,6 +13,7 @@ from tests.support.stream import SPEECH, pcm
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.wall_clock
 @pytest.mark.parametrize("turns", [{"type": "server_vad"}, None], ids=["turns", "commits"])
 async def test_idle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: dict[str, str] | None
@@ -27,6 +28,7 @@ async def test_idle(
     assert it.received[-1]["error"]["code"] == "idle_timeout"
 
 
+@pytest.mark.wall_clock
 async def test_it_reads_a_large_message_out_before_the_server_stops(tmp_path: Path) -> None:
     async with live(tmp_path) as service, client(service.port) as it:
         await it.update(**PCM_16K, turn_detection=None)

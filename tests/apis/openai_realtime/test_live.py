@@ -19,7 +19,7 @@ from auricle.apis.openai_realtime.live import MAX_MESSAGE_BYTES
 from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.values.errors import NoWorkerReady
 from tests.support.service import Live, keys, live, poll_until
-from tests.support.stream import SPEECH, Caller, call, pcm
+from tests.support.stream import LIMIT_S, SPEECH, Caller, call, pcm
 
 pytestmark = pytest.mark.server
 
@@ -72,6 +72,7 @@ async def client(
         ping_interval=None,
         proxy=None,
         max_size=None,
+        open_timeout=LIMIT_S,
         close_timeout=5,
     ) as connection:
         yield Client(connection)

@@ -11,6 +11,7 @@ from tests.support.service import live
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.wall_clock
 async def test_the_driver_receives_all_finals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

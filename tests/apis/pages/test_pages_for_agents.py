@@ -62,6 +62,7 @@ def check_transcript(transcript: dict[str, Any]) -> None:
     assert (transcript["language"], transcript["error"]) == ("en", None)
 
 
+@pytest.mark.wall_clock
 def test_its_commands_transcribe_a_recording_with_its_speakers(
     server: Server, folder: Path
 ) -> None:

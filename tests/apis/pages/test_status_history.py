@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from auricle.values.transcriber import WorkerExit, WorkerState, WorkerStats
-from tests.support.command import serving
+from tests.support.command import LIMIT_S, serving
 from tests.support.poll import wait_until
 from tests.support.service import InProcess, in_process, keys
 from tests.support.transcriber import READY
@@ -26,7 +26,7 @@ def history_of(service: InProcess, key: str = "") -> Any:
 @pytest.mark.process
 def test_a_server_keeps_one(tmp_path: Path) -> None:
     def begins() -> bool:
-        return httpx2.get(f"{url}/health/history").json()["started_at"] is not None
+        return httpx2.get(f"{url}/health/history", timeout=LIMIT_S).json()["started_at"] is not None
 
     with serving(tmp_path) as (_, url):
         wait_until(begins, "the first snapshot")

@@ -11,7 +11,7 @@ from anyio import to_thread
 from auricle.apis.readers.routes import feeds_of
 from auricle.values.events import Final
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
-from tests.support.service import Live, live
+from tests.support.service import Live, live, poll_until
 
 pytestmark = pytest.mark.server
 
@@ -49,8 +49,7 @@ async def test_ffmpeg_follows_the_playlist_to_its_end(running: Live) -> None:
                 feed.publish(final(number))
             feed.finals_until(20 * SAMPLE_RATE_HZ)
             group.start_soon(listen)
-            while 0 not in feed._segments:  # noqa: ASYNC110  # its first segment, as few are listed
-                await anyio.sleep(0.01)
+            await poll_until(lambda: 0 in feed._segments)  # its first segment, as few are listed
             feed.publish(final(5))
             feed.finals_until(23 * SAMPLE_RATE_HZ)
             feed.end("closed")

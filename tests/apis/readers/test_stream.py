@@ -77,6 +77,7 @@ async def test_head_has_no_body(running: Live, feed: SessionFeed) -> None:
     assert (answer.status_code, answer.content, feed.readers) == (200, b"", 0)
 
 
+@pytest.mark.wall_clock
 async def test_a_reader_that_reads_nothing_is_disconnected_and_delays_nobody(
     running: Live, feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -19,6 +20,7 @@ from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscr
 from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.databases.sqlite import SqliteDatabase
+from auricle.server import storage
 from auricle.text.formats import registry
 from auricle.text.formats.docx import MEDIA_TYPE
 from auricle.values.errors import LedgerInUse
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.unit
 
 ALICE = {"authorization": "Bearer alice-key"}
 BOB = {"authorization": "Bearer bob-key"}
+NOW = float(int(time.time()))
 API_KEYS = keys("alice:alice-key", "bob:bob-key")
 
 
@@ -41,8 +44,8 @@ def add(service: InProcess, uid: str, *texts: str, owner: str = "alice", **field
             "owner": ClientId(owner),
             "source": "native",
             "language": "en",
-            "started_at": 1.8e9,
-            "ended_at": 1.8e9 + 10,
+            "started_at": NOW,
+            "ended_at": NOW + 10,
             **fields,
         }
     )
@@ -91,7 +94,10 @@ async def test_a_session_whose_client_vanished_can_be_read(
     assert "hello" not in str(logged.entries)
 
 
-async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
+async def test_requests_that_wait_for_the_database_leave_threads_for_others(
+    running: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "DATABASE_THREAD_WAIT_S", 60.0)
     transcripts = transcripts_of(running)
     database = transcripts._database
     release = threading.Event()
@@ -185,8 +191,8 @@ def test_a_transcript_is_json_by_default(service: InProcess) -> None:
         "id": "a",
         "source": "native",
         "language": "en",
-        "started_at": 1.8e9,
-        "ended_at": 1.8e9 + 10,
+        "started_at": NOW,
+        "ended_at": NOW + 10,
         "text": "One. Two.",
         "speakers": [],
         "segments": [
@@ -209,11 +215,11 @@ def test_pages_continue_until_there_are_no_more(service: InProcess) -> None:
 
 def test_transcripts_are_filtered(service: InProcess) -> None:
     add(service, "a", "word", language="de")
-    add(service, "b", "word", started_at=1.8e9 + 100)
+    add(service, "b", "word", started_at=NOW + 100)
     for params, ids in (
         ({"language": "de"}, ["a"]),
-        ({"since": 1.8e9 + 50}, ["b"]),
-        ({"until": 1.8e9 + 50}, ["a"]),
+        ({"since": NOW + 50}, ["b"]),
+        ({"until": NOW + 50}, ["a"]),
         ({"source": "job"}, []),
     ):
         body = service.client.get("/v1/transcripts", params=params, headers=ALICE).json()
@@ -287,7 +293,7 @@ def test_a_second_server_on_the_same_directory_does_not_start(
 @pytest.fixture
 def dialogue(service: InProcess) -> InProcess:
     transcripts = transcripts_of(service)
-    transcript = KeptTranscript("a", ClientId("alice"), "native", "en", 1.8e9, 1.8e9 + 10)
+    transcript = KeptTranscript("a", ClientId("alice"), "native", "en", NOW, NOW + 10)
     spoken = [(0, "One."), (1, "Two."), (0, "Three."), (None, "Four.")]
     transcripts.add(
         transcript,
@@ -303,7 +309,7 @@ def test_words_have_their_times_and_cut_subtitles(service: InProcess) -> None:
     transcripts = transcripts_of(service)
     said = ["The train leaves at noon, and nobody", " knows whether it will stop at the border."]
     words = (KeptWord(0, 1500, said[0]), KeptWord(6000, 9000, said[1]))
-    transcript = KeptTranscript("a", ClientId("alice"), "job", "en", 1.8e9, 1.8e9 + 10)
+    transcript = KeptTranscript("a", ClientId("alice"), "job", "en", NOW, NOW + 10)
     transcripts.add(transcript, [KeptSegment(0, 0, 9000, "".join(said), words=words)])
     body = service.client.get("/v1/transcripts/a", headers=ALICE).json()
     assert body["segments"][0]["words"] == [

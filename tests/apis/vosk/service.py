@@ -83,6 +83,7 @@ class VoskService(Live):
             proxy=None,
             host="127.0.0.1",
             port=self.vosk_port,
+            open_timeout=LIMIT_S,
         ) as connection:
             yield VoskCaller(connection)
 

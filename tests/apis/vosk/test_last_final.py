@@ -16,7 +16,7 @@ pytestmark = pytest.mark.server
 @pytest.mark.parametrize(
     ("last", "code"),
     [
-        (None, "idle_timeout"),
+        pytest.param(None, "idle_timeout", marks=pytest.mark.wall_clock),
         ('{"config": {"sample_rate": 1}}', "unsupported_format"),
         (bytes(MAX_MESSAGE_BYTES + 1), ""),
     ],

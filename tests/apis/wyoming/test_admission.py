@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from auricle.apis.wyoming import live as wyoming_server
 from auricle.config.sections.live import LiveSettings
 from tests.apis.wyoming.service import spoken, wyoming
 from tests.support.poll import poll_until
@@ -12,7 +13,10 @@ from tests.support.poll import poll_until
 pytestmark = pytest.mark.server
 
 
-async def test_a_command_at_a_full_server_waits_for_the_end_of_another(tmp_path: Path) -> None:
+async def test_a_command_at_a_full_server_waits_for_the_end_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wyoming_server, "ADMISSION_WAIT_S", 60.0)
     async with (
         wyoming(tmp_path, LiveSettings(live_speakers=1)) as service,
         service.call() as first,

@@ -93,7 +93,7 @@ async def test_the_port_is_announced_while_it_is_served() -> None:
 
     async def serve(sockets: Sequence[socket.socket]) -> None:
         served.append(sockets)
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = asyncio.create_task(announced(serve, "127.0.0.1")([listening]))

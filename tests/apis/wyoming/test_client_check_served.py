@@ -27,6 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(url, f"tcp://127.0.0.1:{started['port']}")
 
 
+@pytest.mark.wall_clock
 def test_a_command_is_sent_as_home_assistant_sends_it(server: Server, tmp_path: Path) -> None:
     done = doctor(tmp_path, "home-assistant", server.wyoming)
     assert re.search(r"ok       services  Auricle with \d+ languages", done.stdout)

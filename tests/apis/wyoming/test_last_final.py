@@ -18,7 +18,7 @@ CHUNK = event("audio-chunk", MONO_16, HALF.tobytes())
 @pytest.mark.parametrize(
     ("last", "code"),
     [
-        (b"", "idle_timeout"),
+        pytest.param(b"", "idle_timeout", marks=pytest.mark.wall_clock),
         (event("audio-chunk", MONO_16 | {"rate": 8000}, bytes(320)), "unsupported_format"),
         (b"{}\n", "protocol_error"),
     ],

@@ -195,6 +195,7 @@ class FinishedTurns:
         return Stats(ready=True)
 
 
+@pytest.mark.wall_clock
 async def test_a_text_that_is_there_early_is_answered_once_the_silence_is_long_enough(
     tmp_path: Path,
 ) -> None:
@@ -460,6 +461,7 @@ async def test_a_client_that_sends_nothing_is_not_waited_for(tmp_path: Path) -> 
         await assert_at_rest(service)
 
 
+@pytest.mark.wall_clock
 async def test_a_client_that_waits_for_a_transcript_is_not_idle(tmp_path: Path) -> None:
     async with wyoming(tmp_path, LiveSettings(idle_timeout_s=0.5)) as service:
         service.transcriber.gate = anyio.Event()
@@ -491,13 +493,14 @@ async def test_a_client_that_does_not_read_delays_no_other(
 async def test_a_client_that_never_reads_is_cut_off(
     service: WyomingService, monkeypatch: pytest.MonkeyPatch, first: bytes
 ) -> None:
-    for patience in ("SEND_S", "LINGER_S"):
-        monkeypatch.setattr(wyoming_server, patience, 0.1)
-    async with service.call() as deaf:
-        await deaf.send(first)
-        with pytest.raises(anyio.BrokenResourceError), anyio.fail_after(60):
-            await ask_on(deaf)
-    await assert_at_rest(service)
+    with monkeypatch.context() as patched:
+        for patience in ("SEND_S", "LINGER_S"):
+            patched.setattr(wyoming_server, patience, 0.1)
+        async with service.call() as deaf:
+            await deaf.send(first)
+            with pytest.raises(anyio.BrokenResourceError), anyio.fail_after(60):
+                await ask_on(deaf)
+        await assert_at_rest(service)
     async with service.call() as caller:
         await assert_alive(caller)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
+from auricle.apis.wyoming.home_assistant import client
 from auricle.apis.wyoming.settings import WyomingSettings
 from auricle.config.environment import secret_variables
 from tests.apis.wyoming.home_assistant.fake import NAMES, TOKEN, home_assistant
@@ -22,6 +23,7 @@ def settings(url: str, token: str = TOKEN) -> dict[str, object]:
     }
 
 
+@pytest.mark.wall_clock
 async def test_a_server_reads_the_names(tmp_path: Path) -> None:
     async with home_assistant() as home:
         log = await to_thread.run_sync(_serve, tmp_path, settings(home.url))
@@ -30,6 +32,7 @@ async def test_a_server_reads_the_names(tmp_path: Path) -> None:
     assert TOKEN not in log
 
 
+@pytest.mark.wall_clock
 async def test_a_server_starts_without_home_assistant_and_says_why_once(tmp_path: Path) -> None:
     async with home_assistant() as home:
         log = await to_thread.run_sync(_serve, tmp_path, settings(home.url, "a-wrong-token"))
@@ -47,7 +50,10 @@ def _serve(folder: Path, settings: dict[str, object]) -> str:
     return str(server.stderr)
 
 
-async def test_the_doctor_reads_the_names_too(tmp_path: Path) -> None:
+async def test_the_doctor_reads_the_names_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LIMIT_S", 60.0)
     async with home_assistant() as home:
         well = await to_thread.run_sync(_doctor, tmp_path, settings(home.url))
         wrong = await to_thread.run_sync(_doctor, tmp_path, settings(home.url, "a-wrong-token"))

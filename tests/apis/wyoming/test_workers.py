@@ -75,13 +75,14 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 async def test_worker_deaths_cost_no_word_and_no_worker_at_all_is_no_reason_to_be_silent(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "ADMISSION_WAIT_S", 0.3)
-    async with served.service.call() as caller:
-        await caller.send(event("describe"))
-        await caller.until("info")
-        await caller.send(spoken())
-        assert [found.type for found in await caller.until_closed()] == ["info", "error"]
-        assert caller.of("error")[0]["code"] == "no_worker_ready"
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "ADMISSION_WAIT_S", 0.3)
+        async with served.service.call() as caller:
+            await caller.send(event("describe"))
+            await caller.until("info")
+            await caller.send(spoken())
+            assert [found.type for found in await caller.until_closed()] == ["info", "error"]
+            assert caller.of("error")[0]["code"] == "no_worker_ready"
     await served.pool.start()
     await served.pool.wait_ready(60)
     async with served.service.call() as caller:
@@ -96,14 +97,20 @@ async def test_worker_deaths_cost_no_word_and_no_worker_at_all_is_no_reason_to_b
 
 
 async def test_an_utterance_that_begins_while_all_workers_start_again_waits_for_one(
-    served: Served,
+    served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "ADMISSION_WAIT_S", 60.0)
     await served.pool.start()
     await served.pool.wait_ready(60)
     for worker in served.pool.stats().workers:
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
-    await poll_until(lambda: not served.pool.stats().ready)
+
+    def have_died() -> bool:
+        stats = served.pool.stats()
+        return not stats.ready or all(worker.restarts for worker in stats.workers)
+
+    await poll_until(have_died)
     async with served.service.call() as caller:
         assert await caller.ask()
         assert caller.of("error") == []
@@ -112,7 +119,6 @@ async def test_an_utterance_that_begins_while_all_workers_start_again_waits_for_
 async def test_a_full_server_says_so_and_never_to_those_that_are_in(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "ADMISSION_WAIT_S", 0.3)
     await served.pool.start()
     await served.pool.wait_ready(60)
     first, last = spoken()[:200_000], spoken()[200_000:]
@@ -121,10 +127,12 @@ async def test_a_full_server_says_so_and_never_to_those_that_are_in(
         await within.until("voice-started")
         sessions = served.service.app.service.live
         await poll_until(lambda: sessions.admission.speakers == 1)
-        async with served.service.call() as refused:
-            await refused.send(spoken(SPEECH[:16_000]))
-            await refused.until_closed()
-            assert [error["code"] for error in refused.of("error")] == ["server_full"]
+        with monkeypatch.context() as patched:
+            patched.setattr(live, "ADMISSION_WAIT_S", 0.3)
+            async with served.service.call() as refused:
+                await refused.send(spoken(SPEECH[:16_000]))
+                await refused.until_closed()
+                assert [error["code"] for error in refused.of("error")] == ["server_full"]
         await within.send(last)
         assert (await within.until("transcript")).data["text"]
     async with served.service.call() as again:

@@ -1,7 +1,6 @@
 """What a bench takes of the machine is measured, and taken off what is possible."""
 
 import os
-import time
 
 import psutil
 import pytest
@@ -23,9 +22,7 @@ def test_an_idle_generator_makes_no_more_possible_than_was_measured() -> None:
 
 def test_the_own_cpu_time_is_the_generators() -> None:
     meter = CpuMeter(psutil.Process(os.getppid()))
-    until = time.process_time() + 0.2
-    while time.process_time() < until:
-        pass
+    assert sum(range(1_000_000))  # some work
     share = meter.share()
     assert share.generator > 0
     assert share.figures()["generator_cores"] == round(share.generator, 3)

@@ -14,6 +14,7 @@ from auricle.config.settings import Settings
 pytestmark = pytest.mark.process
 
 
+@pytest.mark.wall_clock
 def test_finals_and_partials_are_counted(scripted: Settings) -> None:
     async def play() -> list[LevelResult]:
         async with running_server(scripted) as server:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from auricle import __version__
+from auricle.cli.doctor import checks
 from auricle.cli.doctor.checks import (
     CHECKS,
     PROBES,
@@ -34,10 +35,15 @@ from auricle.cli.support.finding import Finding, Level
 from auricle.config.settings import Settings
 from auricle.engines.whisper.models.fetch import known_models
 from tests.cli.conftest import Run
-from tests.support.command import serving
+from tests.support.command import LIMIT_S, serving
 from tests.support.older_kernel import LANDLOCK, interpreter
 
 pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "ANSWER_LIMIT_S", LIMIT_S)
 
 
 def settings(**overrides: object) -> Settings:
@@ -146,6 +152,7 @@ def test_a_port_in_use_is_reported() -> None:
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("_patient")
 def test_a_server_of_auricle_that_runs_is_well(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url):
         port = int(url.rpartition(":")[2])
@@ -155,6 +162,7 @@ def test_a_server_of_auricle_that_runs_is_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("_patient")
 def test_a_server_that_has_learned_nothing_is_worth_a_measurement(tmp_path: Path) -> None:
     with serving(tmp_path, live_speakers=0) as (_, url):
         port = int(url.rpartition(":")[2])
@@ -200,6 +208,7 @@ class Service(http.server.BaseHTTPRequestHandler):
         ({"speakers": 0.6, "learned": False}, 12, "^1 person is being transcribed now", "^$"),
     ],
 )
+@pytest.mark.usefixtures("_patient")
 def test_a_server_without_a_free_place_comes_with_advice(
     state: dict[str, object], fixed: int, text: str, advice: str
 ) -> None:
@@ -226,6 +235,7 @@ class OtherService(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.usefixtures("_patient")
 def test_another_program_that_answers_http_is_still_reported() -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), OtherService) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()

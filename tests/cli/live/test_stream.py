@@ -82,6 +82,7 @@ def test_json_comes_at_the_end(tmp_path: Path, url: str, lines: list[str]) -> No
     assert first["end"] < second["start"]
 
 
+@pytest.mark.wall_clock
 def test_speech_until_ctrl_c_is_transcribed(tmp_path: Path, url: str) -> None:
     target = tmp_path / "a.txt"
     arguments = [str(STORY.path), "-o", str(target)]
@@ -94,6 +95,7 @@ def test_speech_until_ctrl_c_is_transcribed(tmp_path: Path, url: str) -> None:
     assert running.stderr == "Waiting for the last captions; press Ctrl-C again to exit at once.\n"
 
 
+@pytest.mark.wall_clock
 def test_a_second_ctrl_c_leaves_a_server_that_does_not_answer(tmp_path: Path) -> None:
     with serving(tmp_path) as (server, server_url):
         arguments = [str(STORY.path), "-f", "vtt"]
@@ -122,6 +124,8 @@ def connected(url: str) -> int:
     return int(httpx2.get(f"{url}/health").json()["sessions"]["connected"])
 
 
+@pytest.mark.wall_clock
+@pytest.mark.smoke
 def test_a_server_that_is_killed_and_restarted_costs_no_word(
     tmp_path: Path, lines: list[str]
 ) -> None:
@@ -138,6 +142,7 @@ def test_a_server_that_is_killed_and_restarted_costs_no_word(
     assert running.stderr.endswith("Connected.\n")
 
 
+@pytest.mark.wall_clock
 def test_output_may_be_closed_early(tmp_path: Path, url: str, lines: list[str]) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "auricle", "live", str(STORY.path), "--fast"],
@@ -166,6 +171,7 @@ def test_a_server_with_keys_wants_one(tmp_path: Path, lines: list[str]) -> None:
     assert with_key.stdout.splitlines() == lines
 
 
+@pytest.mark.wall_clock
 def test_a_full_server_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
     with serving(tmp_path, max_sessions=1) as (_, url):
         environ = environment(tmp_path, url=url)
@@ -202,6 +208,7 @@ FULL = re.compile(
 )
 
 
+@pytest.mark.wall_clock
 def test_a_free_place_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
     with full(tmp_path) as (url, speakers):
         environ = environment(tmp_path, url=url)
@@ -215,6 +222,7 @@ def test_a_free_place_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
     assert third.stderr.endswith("Connected.\n")
 
 
+@pytest.mark.wall_clock
 def test_ctrl_c_ends_the_wait_for_a_free_place_at_once(tmp_path: Path) -> None:
     with full(tmp_path) as (url, _):
         environ = environment(tmp_path, url=url)
@@ -242,6 +250,8 @@ async def test_captions_may_be_late_by_what_is_asked(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.wall_clock
+@pytest.mark.smoke
 def test_captions_are_drawn_on_a_terminal(tmp_path: Path, url: str, lines: list[str]) -> None:
     import pty
 

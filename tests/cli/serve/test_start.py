@@ -427,6 +427,7 @@ def test_on_a_terminal_it_says_where_it_is_and_how_to_try_it(tmp_path: Path) -> 
         os.close(ours)
 
 
+@pytest.mark.wall_clock
 def test_it_serves_with_its_outputs_closed(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -505,6 +506,7 @@ async def test_a_live_session_is_logged_when_it_starts(tmp_path: Path) -> None:
             address,
             additional_headers=headers,
             user_agent_header=agent.encode().decode("latin-1").replace("\x1b", "\t"),
+            open_timeout=LIMIT_S,
             proxy=None,
         ) as socket:
             session = json.loads(await socket.recv())

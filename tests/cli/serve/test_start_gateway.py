@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from websockets.sync.client import connect
 from auricle.audio.chunks import find_chunks
 from tests.cli.serve.test_start import CLIP, PROGRAM, post
 from tests.support.command import LIMIT_S, Command, command, environment, serving, started_at
+from tests.support.poll import wait_until
 from tests.support.recognisers import Recogniser, running_recogniser
 from tests.support.scripted_engine import answer
 
@@ -43,10 +43,7 @@ def states(url: str) -> list[tuple[str, str]]:
 
 
 def until(condition: Any) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(condition, "the condition")
 
 
 def metric(url: str, name: str) -> float:
@@ -55,6 +52,8 @@ def metric(url: str, name: str) -> float:
     return float(value)
 
 
+@pytest.mark.wall_clock
+@pytest.mark.smoke
 def test_a_gateway_may_recognise_partials_itself(tmp_path: Path) -> None:
     streams = "tests.support.scripted_streams"
     with running_recogniser(engine_key=KEY) as one:
@@ -75,6 +74,7 @@ def test_a_gateway_may_recognise_partials_itself(tmp_path: Path) -> None:
             assert final
 
 
+@pytest.mark.wall_clock
 def test_a_gateway_serves_with_the_recognisers_of_others(tmp_path: Path) -> None:
     with (
         running_recogniser(engine_key=KEY) as one,

@@ -50,6 +50,8 @@ def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.wall_clock
+@pytest.mark.smoke
 def test_speakers_are_labelled_by_local_workers(tmp_path: Path) -> None:
     done = transcribe(tmp_path, PAIR.path, "--speakers")
     assert done.stderr == ""
@@ -277,6 +279,7 @@ def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+@pytest.mark.wall_clock
 def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
     with serving(tmp_path, job_timeout_min_s=2000) as (server, url):
         arguments = ["--url", url, "--prompt", "scripted:sleep:1000", str(SHORT.path)]
@@ -289,6 +292,7 @@ def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
     assert running.stderr == f"{SHORT.path}: its job on the server was cancelled.\n"
 
 
+@pytest.mark.wall_clock
 def test_a_server_that_was_restarted_gets_the_recording_again(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     marker.touch()

@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from auricle.cli.support import remote_jobs
 from auricle.cli.transcribe import remote
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.cli.transcribe.remote import RemoteRecogniser
@@ -13,7 +14,7 @@ from auricle.files.transcribe import FileTranscript
 from auricle.values.errors import RequestError
 from auricle.values.types import Options
 from tests.support.job_server import DONE, FORGOTTEN, LOST, RUNNING, Answer, ScriptedServer
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 
 pytestmark = pytest.mark.process
 
@@ -55,9 +56,11 @@ async def test_an_interrupt_says_what_became_of_the_job(
     server: ScriptedServer,
     recording: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     deletion: Answer,
     report: str,
 ) -> None:
+    monkeypatch.setattr(remote_jobs, "CLEANUP_LIMIT_S", LIMIT_S)
     server.jobs, server.deletions = [RUNNING], [deletion]
     async with anyio.create_task_group() as group:
         group.start_soon(recognise, server, recording)

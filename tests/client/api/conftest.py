@@ -1,5 +1,6 @@
 """A real server with kept transcripts."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.job_server_fixtures import server
 __all__ = ["server"]
 
 KEY = "anna-schlüssel"
-NOON = 1_800_014_400.0
+NOON = (time.time() // 86_400 - 1) * 86_400 + 43_200
+"""Of yesterday, in UTC: what is older than 30 days is deleted."""
 
 
 @pytest.fixture(scope="module")

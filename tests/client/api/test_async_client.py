@@ -7,11 +7,12 @@ import pytest
 
 from auricle import AsyncClient
 from auricle.client import Closed
+from auricle.client.api import calls
 from auricle.values.errors import DeadlineExceeded, NotFound, Unreachable
 from tests.client.api.conftest import KEY
 from tests.support.clips import TESTDATA
 from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
@@ -139,7 +140,10 @@ async def test_a_job_of_a_server_that_is_away_is_waited_for(server: ScriptedServ
             await client.jobs.wait("a", timeout_s=0.05)
 
 
-async def test_cancelling_a_transcription_cancels_its_job(server: ScriptedServer) -> None:
+async def test_cancelling_a_transcription_cancels_its_job(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "CLEANUP_LIMIT_S", LIMIT_S)
     server.jobs = [RUNNING]
     async with AsyncClient(server.url) as client, anyio.create_task_group() as group:
         group.start_soon(client.transcribe, LONG)

@@ -51,12 +51,7 @@ class Listener:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-async def run(
-    client: LiveClient,
-    listener: Listener,
-    pcm: Pcm16,
-    after_each: Callable[[], object] | None = None,
-) -> None:
+async def run(client: LiveClient, listener: Listener, pcm: Pcm16) -> None:
     """Send the speech in steps and wait for the end."""
     async with client, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.listen, client)
@@ -64,8 +59,21 @@ async def run(
             for at in range(0, pcm.size, STEP):
                 await client.send(pcm[at : at + STEP])
                 await anyio.sleep(0.001)
-                if after_each is not None:
-                    after_each()
+        client.finish()
+        await poll_until(lambda: listener.is_done, "the end of the stream")
+
+
+async def run_in_parts(
+    client: LiveClient, listener: Listener, first: Pcm16, rest: Pcm16, between: Callable[[], object]
+) -> None:
+    """Send the first part, wait for its finals (one each second), and send the rest."""
+    async with client, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.listen, client)
+        await client.send(first)
+        finals = first.size // SAMPLE_RATE_HZ
+        await poll_until(lambda: len(listener.finals) == finals, f"{finals} finals")
+        between()
+        await client.send(rest)
         client.finish()
         await poll_until(lambda: listener.is_done, "the end of the stream")
 

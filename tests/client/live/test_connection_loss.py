@@ -8,7 +8,15 @@ from auricle.apis.native.wire.stream import Resume
 from auricle.client import Connected, Disconnected, LiveClient
 from auricle.values.commands import Keepalive, StreamParameters
 from auricle.values.events import AudioProgress, Closed, Event, Final, Partial, Wire
-from tests.client.live.helpers import IMPATIENT, QUICK, Listener, assert_complete, run, speech
+from tests.client.live.helpers import (
+    IMPATIENT,
+    QUICK,
+    Listener,
+    assert_complete,
+    run,
+    run_in_parts,
+    speech,
+)
 from tests.support.live_server import LiveServer, live_server
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import proxy_to
@@ -23,11 +31,13 @@ async def test_a_connection_that_is_cut_again_and_again_costs_nothing(format: Wi
         client = LiveClient(proxy.url, StreamParameters(format=format), rules=QUICK)
         listener = Listener()
 
-        def cut_now_and_then() -> None:
-            if proxy.cut_after_bytes is None:
+        def cut_now_and_then(_: Event) -> bool:
+            if proxy.cut_after_bytes is None and proxy.connections < 5:
                 proxy.cut_after_bytes = 20_000 if format is Wire.PCM16 else 2500
+            return True
 
-        await run(client, listener, pcm, cut_now_and_then)
+        server.before_event = cut_now_and_then
+        await run(client, listener, pcm)
     assert_complete(listener, pcm)
     assert proxy.connections > 3
     [session] = server.sessions
@@ -86,12 +96,12 @@ async def test_a_server_that_lost_the_session_receives_unsafe_audio_again(
     async with live_server(ignores_query=ignores_query) as server, proxy_to(server.port) as proxy:
         listener = Listener()
 
-        def forget_once() -> None:
-            if len(listener.finals) == 3 and proxy.connections == 1:
-                server.has_amnesia = True
-                proxy.cut()
+        def forget() -> None:
+            server.has_amnesia = True
+            proxy.cut()
 
-        await run(LiveClient(proxy.url, parameters, rules=QUICK), listener, pcm, forget_once)
+        client = LiveClient(proxy.url, parameters, rules=QUICK)
+        await run_in_parts(client, listener, pcm[:56_000], pcm[56_000:], forget)
     assert_complete(listener, pcm)
     assert listener.of(Connected) == [Connected(False), Connected(False)]
     utterances = [final.utterance for final in listener.finals]
@@ -140,6 +150,7 @@ async def test_a_stop_whose_answer_is_lost_is_sent_again() -> None:
     assert isinstance(listener.events[-1], Closed)
 
 
+@pytest.mark.wall_clock
 async def test_a_connection_that_is_dead_is_left_for_another() -> None:
     pcm = speech(6.0)
     async with live_server() as server, proxy_to(server.port) as proxy:
@@ -157,6 +168,7 @@ async def test_a_connection_that_is_dead_is_left_for_another() -> None:
     assert_complete(listener, pcm)
 
 
+@pytest.mark.wall_clock
 async def test_a_dead_connection_is_noticed_even_without_speech() -> None:
     async with live_server() as server, proxy_to(server.port) as proxy:
         client, listener = LiveClient(proxy.url, rules=IMPATIENT), Listener()
@@ -170,6 +182,7 @@ async def test_a_dead_connection_is_noticed_even_without_speech() -> None:
             tasks.cancel_scope.cancel()
 
 
+@pytest.mark.wall_clock
 async def test_a_silent_but_connected_server_is_kept() -> None:
     async with live_server() as server:
         client, listener = LiveClient(server.url, rules=IMPATIENT), Listener()

@@ -1,5 +1,7 @@
 """Refused sessions, unreachable servers, and close codes."""
 
+import socket
+
 import anyio
 import pytest
 
@@ -18,7 +20,7 @@ from auricle.values.events import Closed, Failed, Final, Wire
 from auricle.values.types import SAMPLE_RATE_HZ
 from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
 from tests.support.live_server import live_server, refusal
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 from tests.support.tcp_proxy import proxy_to
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
@@ -79,16 +81,17 @@ async def test_what_a_server_refuses_is_reported_at_once(
 
 
 async def test_an_unreachable_address_is_reported_at_once() -> None:
-    async with live_server() as server:
-        url = server.url
-    with pytest.raises(Unreachable, match=url):
-        await LiveClient(url, rules=QUICK).__aenter__()
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # it does not listen
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=url):
+            await LiveClient(url, rules=QUICK).__aenter__()
 
 
 async def test_a_server_that_may_still_be_starting_is_waited_for() -> None:
     async with live_server() as server, proxy_to(server.port) as proxy:
         proxy.is_refusing = True
-        rules = ClientRules(first_delay_s=0.02, max_delay_s=0.1, first_patience_s=30)
+        rules = ClientRules(first_delay_s=0.02, max_delay_s=0.1, first_patience_s=LIMIT_S)
         listener = Listener()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run, LiveClient(proxy.url, rules=rules), listener, speech(1.0))
@@ -97,6 +100,7 @@ async def test_a_server_that_may_still_be_starting_is_waited_for() -> None:
     assert listener.texts
 
 
+@pytest.mark.wall_clock
 async def test_a_server_that_is_gone_for_too_long_is_given_up() -> None:
     rules = ClientRules(first_delay_s=0.02, max_delay_s=0.05, patience_s=0.3)
     async with live_server() as server:

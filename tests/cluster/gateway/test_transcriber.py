@@ -36,7 +36,7 @@ from auricle.values.types import (
     ReservationRequest,
     Transcript,
 )
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 from tests.support.recognisers import Recogniser, gateway, running_recogniser, until_ready
 from tests.support.scripted_engine import answer
 from tests.support.tcp_proxy import proxy_to
@@ -169,6 +169,7 @@ async def test_a_killed_recogniser_in_mid_job_is_invisible(tmp_path: Path) -> No
             assert {t.attempts for t in others} == {1}
 
 
+@pytest.mark.wall_clock
 async def test_a_stopped_recogniser_is_abandoned_in_time_and_recovers(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with pair() as both:
@@ -185,6 +186,7 @@ async def test_a_stopped_recogniser_is_abandoned_in_time_and_recovers(tmp_path: 
             await until_ready(remote, 2)
 
 
+@pytest.mark.wall_clock
 async def test_a_live_final_is_answered_by_a_recogniser_that_recovers(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with running_recogniser() as first:
@@ -209,6 +211,7 @@ async def test_a_live_final_is_answered_by_a_recogniser_that_recovers(tmp_path: 
                 assert (got.text, got.attempts) == (answer(asked.pcm), 4)
 
 
+@pytest.mark.wall_clock
 async def test_any_job_is_retried_on_a_recogniser_that_recovers(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with running_recogniser() as only:
@@ -228,6 +231,7 @@ async def test_any_job_is_retried_on_a_recogniser_that_recovers(tmp_path: Path) 
             assert RETRY_PATIENCE_S > 8  # else the back-off would outlast it
 
 
+@pytest.mark.wall_clock
 async def test_a_network_that_swallows_all_is_noticed_and_a_deadline_holds(two: Pair) -> None:
     async with proxy_to(two[0].port) as proxy, gateway(proxy.url) as remote:
         proxy.freeze()
@@ -359,7 +363,7 @@ async def test_the_key_is_shown_and_a_wrong_one_is_reported() -> None:
         for key in ("another-key", None):
             async with gateway(only.url, key=key, ready=0) as remote:
                 with pytest.raises(SetupError, match="AURICLE_ENGINE_KEY"):
-                    await remote.wait_ready(30)
+                    await remote.wait_ready(LIMIT_S)
                 with pytest.raises(NoWorkerReady):
                     await remote.transcribe(job("a"))
 

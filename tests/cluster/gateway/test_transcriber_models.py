@@ -10,7 +10,7 @@ from auricle.values.errors import ModelNotFound, ModelUnavailable
 from auricle.values.transcriber import ModelState
 from auricle.values.types import ANONYMOUS, Job, ReservationRequest
 from tests.support.model_pools import scripted
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 from tests.support.recognisers import Recogniser, gateway, running_recogniser
 from tests.support.scripted_engine import answer
 from tests.workers.kinds.asr.pool.helpers import job as plain_job
@@ -56,5 +56,5 @@ async def test_a_session_starts_once_its_model_is_loaded(recogniser: Recogniser)
         await poll_until(lambda: remote.stats().models[1].state is ModelState.READY)
         room = remote.reserve(request)
         given = job("b", "rare", reservation=room)
-        assert (await asyncio.wait_for(remote.transcribe(given), 60)).text == answer(given.pcm)
+        assert (await asyncio.wait_for(remote.transcribe(given), LIMIT_S)).text == answer(given.pcm)
         remote.release(room)

@@ -1,7 +1,6 @@
 """Models of recognisers with different tables, over real sockets."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -116,7 +115,7 @@ async def test_before_the_first_report_no_name_is_known_or_unknown() -> None:
             remote.reserve(request(""))
         assert not remote.stats().models
         (node,) = remote._nodes  # a recogniser whose models are not known for a moment
-        node.ejection.check_succeeded(capacity_of({}), time.monotonic())
+        node.ejection.check_succeeded(capacity_of({}), asyncio.get_running_loop().time())
         with pytest.raises(ModelUnavailable):
             remote.reserve(request("a"))
 

@@ -67,7 +67,7 @@ async def test_a_closed_answer_cancels_its_job() -> None:
 
     async def transcribe(job: Job) -> Transcript:
         try:
-            await asyncio.sleep(3600)
+            await anyio.sleep_forever()
         except asyncio.CancelledError:
             cancelled.set()
             raise

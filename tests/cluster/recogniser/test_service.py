@@ -31,7 +31,7 @@ from auricle.values.errors import Overloaded
 from auricle.values.transcriber import Stats
 from auricle.values.types import Job, JobId
 from auricle.workers.wire.framing import pack
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 
 pytestmark = pytest.mark.process
 
@@ -79,7 +79,9 @@ async def serving(backend: FakeBackend, key: str | None = None) -> AsyncIterator
 async def asking(port: int, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, trust_env=False, timeout=LIMIT_S
+    ) as client:
         yield client
 
 

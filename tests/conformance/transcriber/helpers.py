@@ -10,7 +10,7 @@ from auricle.values.errors import Overloaded
 from auricle.values.transcriber import Transcriber
 from auricle.values.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Transcript
 from tests.conformance.subject import Subject
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 
 SAMPLES = np.random.default_rng(7)
 
@@ -106,7 +106,7 @@ async def waiting(subject: Subject, jobs: int) -> None:
 
 async def as_a_client(transcriber: Transcriber, a_job: Job) -> Transcript:
     """Retry, as a client does, while asked to."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             try:
                 return await transcriber.transcribe(a_job)

@@ -33,7 +33,7 @@ async def test_closing_finishes_what_was_accepted_and_takes_nothing_new(
     async with open_transcriber(nodes=1) as subject:
         gate, accepted = await blocked(subject, tmp_path)
         room = subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
-        closing = asyncio.create_task(subject.transcriber.aclose(drain_s=30))
+        closing = asyncio.create_task(subject.transcriber.aclose(drain_s=300))
         await asyncio.sleep(0)
         with pytest.raises(Draining):
             await subject.transcriber.transcribe(job("late"))

@@ -71,6 +71,7 @@ async def test_the_loss_of_a_part_is_invisible(open_transcriber: Maker, tmp_path
         assert (await as_a_client(subject.transcriber, job("b"))).text
 
 
+@pytest.mark.wall_clock
 async def test_a_part_that_stands_still_is_given_up_in_time(
     open_transcriber: Maker, tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ async def test_a_part_that_stands_still_is_given_up_in_time(
         assert notes.runs == 2
 
 
+@pytest.mark.wall_clock
 async def test_what_loses_everything_it_runs_on_is_given_up(
     open_transcriber: Maker, tmp_path: Path
 ) -> None:
@@ -103,6 +105,7 @@ async def test_what_loses_everything_it_runs_on_is_given_up(
         assert (await as_a_client(subject.transcriber, job("b"))).text
 
 
+@pytest.mark.wall_clock
 async def test_a_live_final_outlives_more_than_one_loss(
     open_transcriber: Maker, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,8 +20,9 @@ from auricle.engines.registry import find_engine
 from auricle.values.errors import BadRequest
 from auricle.values.types import Options
 from tests.support.clips import CLIPS, words
-from tests.support.command import LIMIT_S, STEP_S, environment, serving
+from tests.support.command import LIMIT_S, environment, serving
 from tests.support.moonshine import moonshine_directory
+from tests.support.poll import wait_until
 
 SHORT = CLIPS["short.wav"]
 FELLOW = CLIPS["fellow.wav"]
@@ -146,11 +146,12 @@ def test_a_killed_worker_is_replaced(server: SimpleNamespace) -> None:
     before = {worker["pid"] for worker in health["workers"]}
     for pid in before:
         psutil.Process(pid).kill()
-    response = httpx2.Response(503)
-    give_up_at = time.monotonic() + LIMIT_S
-    while response.status_code == 503 and time.monotonic() < give_up_at:
-        response = post(f"{server.url}/utterance", content=SHORT.path.read_bytes(), headers=WAV)
-        time.sleep(STEP_S)
+
+    def answer() -> httpx2.Response | None:
+        found = post(f"{server.url}/utterance", content=SHORT.path.read_bytes(), headers=WAV)
+        return None if found.status_code == 503 else found
+
+    response = wait_until(answer, "a worker in their place")
     assert words(response.json()["text"]) == words(SHORT.text)
 
 

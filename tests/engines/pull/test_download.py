@@ -58,6 +58,7 @@ def test_a_broken_connection_is_continued(files: FileServer, tmp_path: Path) -> 
     assert len(notes.notes) == 2
 
 
+@pytest.mark.wall_clock
 def test_a_stalled_connection_is_continued(files: FileServer, tmp_path: Path) -> None:
     url = files.add("/f", CONTENT, Fault(stalls_after=300_000))
     assert fetch(url, tmp_path, read_timeout_s=0.5) == CONTENT

@@ -180,6 +180,8 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.process
+@pytest.mark.wall_clock
+@pytest.mark.smoke
 def test_partials_come_from_a_streaming_model_in_a_sandboxed_worker(two_models: str) -> None:
     url = f"{two_models.replace('http', 'ws')}/v1/stream?format=pcm16&partials=true"
     packet = SAMPLE_RATE_HZ // 10

@@ -1,5 +1,6 @@
 """Speakers of a file: embedded beside the recognition, assigned to words and segments."""
 
+import asyncio
 from dataclasses import replace
 
 import anyio
@@ -24,6 +25,7 @@ from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.files.transcribe.helpers import ENGLISH, SECOND, SOURCE, run
 from tests.support.decoder import FakeDecoder
 from tests.support.embedder import LOUDNESS, FakeEmbedder
+from tests.support.poll import poll_until
 from tests.support.transcriber import FakeTranscriber, heard
 
 pytestmark = pytest.mark.unit
@@ -101,11 +103,12 @@ async def test_a_cancelled_file_cancels_its_embedding() -> None:
     embedder, transcriber = FakeEmbedder(refusals=10**9), FakeTranscriber()
     patient = SpeakerRequest(LocalSpeakers(embedder), SpeakerOptions())
     asked = replace(request(embedder), speakers=patient)
-    with anyio.move_on_after(0.1):
-        await run(transcriber, dialogue(), asked)
-    tried = len(embedder.jobs)
-    await anyio.sleep(0.6)
-    assert len(embedder.jobs) == tried
+    before = asyncio.all_tasks()
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, transcriber, dialogue(), asked)
+        await poll_until(lambda: bool(embedder.jobs))
+        group.cancel_scope.cancel()
+    assert asyncio.all_tasks() == before  # nobody is left who would try again
 
 
 class Kept:

@@ -464,10 +464,10 @@ def test_what_was_stored_is_there_after_the_database_was_opened_again(location: 
 def test_waiting_for_work_ends_when_a_job_is_accepted(database: Database, ledger: Ledger) -> None:
     database.wait_for_work(0.01)  # PostgreSQL listens from the first call on
     waited: list[bool] = []
-    waiter = threading.Thread(target=lambda: waited.append(ledger.wait_for_work(30)))
+    waiter = threading.Thread(target=lambda: waited.append(ledger.wait_for_work(120)))
     waiter.start()
     accept(ledger)
-    waiter.join(30)
+    waiter.join(120)
 
     assert waited == [True]
 
@@ -500,7 +500,7 @@ def test_two_gateways_that_accept_the_same_id_at_once_make_one_job(
     numbers: list[int] = []
 
     def submit(uid: str) -> None:
-        start.wait(10)
+        start.wait(120)
         job, _ = ledger.accept(replace(a_spec(), uid=uid), QUOTA, NOW)
         numbers.append(job.number)
 

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.wall_clock
 async def test_clients_that_send_nothing_are_closed_and_those_that_vanish_are_waited_for(
     other_client: OtherClient, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ it can. More would fill the system's buffers, which the server reads to their en
 busy machine."""
 
 
+@pytest.mark.wall_clock
 async def test_a_client_faster_than_real_time_waits_and_no_other_does(
     service: Live, other_client: OtherClient
 ) -> None:

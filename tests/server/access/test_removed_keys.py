@@ -1,5 +1,6 @@
 """What is stored for a key goes with the key."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,10 +62,10 @@ def recordings_on_disk(folder: Path) -> int:
 
 def test_a_removed_key_leaves_nothing_on_the_disk(tmp_path: Path, logged: LogCapture) -> None:
     anna, ben = (add_key(tmp_path / "keys", name) for name in ("anna", "ben"))
-    database = SqliteDatabase.open(tmp_path / "state")
-    kept = KeptTranscript("t", ClientId("anna"), "native", "en", 1.8e9, 1.8e9 + 9)
+    database, now = SqliteDatabase.open(tmp_path / "state"), time.time()
+    kept = KeptTranscript("t", ClientId("anna"), "native", "en", now - 9, now)
     Transcripts(database).add(kept, [KeptSegment(0, 0, 900, f"{SECRET} speaks.")])
-    feed = StoredFeed("s", "a lost server", "anna", "native", "r", 1.8e9, 0, 0, "[{},-1]", 0)
+    feed = StoredFeed("s", "a lost server", "anna", "native", "r", now, 0, 0, "[{},-1]", 0)
     final = FeedFinal("s", 1, SECRET.encode(), 1)
     StoredFeeds(database).write([feed, final], 1.0)
     database.close()

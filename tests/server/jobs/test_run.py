@@ -17,7 +17,7 @@ pytestmark = pytest.mark.server
 
 
 def test_a_deadline_that_has_passed_is_an_error() -> None:
-    assert 0 < Deadline(5).left_s() <= 5
+    assert 0 < Deadline(60).left_s() <= 60
     with pytest.raises(DeadlineExceeded):
         Deadline(0).left_s()
 
@@ -50,7 +50,7 @@ async def test_silence_reports_its_length_and_time(tmp_path: Path) -> None:
             np.zeros(16_000, np.int16),
             client=ANONYMOUS,
             reservation=None,
-            deadline=Deadline(5),
+            deadline=Deadline(60),
             decode_s=0.25,
         )
     assert (result.transcript.text, result.transcript.duration_samples) == ("", 16_000)

@@ -44,7 +44,9 @@ async def finish(caller: Caller) -> dict[str, Any]:
     return metadata
 
 
+@pytest.mark.wall_clock
 @pytest.mark.parametrize("codec", FrameCodec)
+@pytest.mark.smoke
 async def test_compressed_speech_is_transcribed_and_outlives_a_worker(
     service: Live, codec: FrameCodec
 ) -> None:

@@ -26,8 +26,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
 
 
 async def test_an_answer_reaches_a_client_that_reads_only_after_sending_everything(
-    service: Live,
+    service: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("auricle.server.net.lingering.LINGER_S", 600.0)
+    monkeypatch.setattr("auricle.server.net.lingering.LINGER_PAUSE_S", 600.0)
     service.transcriber.refuse = Overloaded("full", 4)
     size = 20_000_000
     async with await service.connect() as stream:
@@ -128,6 +130,8 @@ async def test_a_client_that_sends_for_long_is_cut_off_in_the_end(
 async def test_what_comes_after_an_answer_is_not_parsed(
     service: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("auricle.server.net.lingering.LINGER_S", 600.0)
+    monkeypatch.setattr("auricle.server.net.lingering.LINGER_PAUSE_S", 600.0)
     parsed_bytes = 0
 
     class Counting(ServerConnection):
@@ -163,7 +167,11 @@ async def test_a_client_that_is_gone_already_is_no_fault() -> None:
     assert transport.is_closing()
 
 
-async def test_a_request_is_over_when_it_is_answered(service: Live) -> None:
+async def test_a_request_is_over_when_it_is_answered(
+    service: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.server.net.lingering.LINGER_S", 600.0)
+    monkeypatch.setattr("auricle.server.net.lingering.LINGER_PAUSE_S", 600.0)
     service.transcriber.refuse = Overloaded("full", 4)
     async with await service.connect() as stream:
         await stream.send(head("/utterance", JSON, "Content-Length: 1000000"))

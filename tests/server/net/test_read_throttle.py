@@ -1,8 +1,8 @@
 import asyncio
-import time
 
 import pytest
 
+from auricle.server.net import read_throttle
 from auricle.server.net.read_throttle import BURST_S, PacedReading
 from tests.support.poll import poll_until
 
@@ -25,9 +25,25 @@ class FakeTransport(asyncio.Transport):
         self.is_read = True
 
 
-def parse(reading: PacedReading, work_s: float) -> None:
+class Clock:
+    """The time that parsing takes, which only tests move."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(read_throttle, "time", clock)
+    return clock
+
+
+def parse(reading: PacedReading, clock: Clock, work_s: float) -> None:
     with reading.parsing():
-        time.sleep(work_s)  # takes the loop's time, as parsing does
+        clock.now += work_s
 
 
 async def test_little_is_read_at_once() -> None:
@@ -36,19 +52,19 @@ async def test_little_is_read_at_once() -> None:
     assert transport.max_size == 100
 
 
-async def test_a_client_that_takes_too_long_rests_and_is_read_again() -> None:
+async def test_a_client_that_takes_too_long_rests_and_is_read_again(clock: Clock) -> None:
     transport = FakeTransport()
     reading = PacedReading(transport, 100, lambda: True)
-    parse(reading, 0)
+    parse(reading, clock, 0)
     assert transport.is_read
-    parse(reading, BURST_S + 0.05)
+    parse(reading, clock, BURST_S + 0.05)
     assert not transport.is_read
     reading.resume_reading()
     assert not transport.is_read
     await poll_until(lambda: transport.is_read)
 
 
-async def test_a_client_that_is_not_wanted_is_not_read_after_the_rest() -> None:
+async def test_a_client_that_is_not_wanted_is_not_read_after_the_rest(clock: Clock) -> None:
     transport, asked = FakeTransport(), list[bool]()
 
     def is_wanted() -> bool:
@@ -56,7 +72,7 @@ async def test_a_client_that_is_not_wanted_is_not_read_after_the_rest() -> None:
         return False
 
     reading = PacedReading(transport, 100, is_wanted)
-    parse(reading, BURST_S + 0.05)
+    parse(reading, clock, BURST_S + 0.05)
     await poll_until(lambda: bool(asked))
     assert not transport.is_read
     reading.resume_reading()

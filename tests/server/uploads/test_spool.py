@@ -209,8 +209,15 @@ async def test_it_is_known_and_logged_while_nothing_can_be_stored(
         [entry] = logged.entries
         assert (entry["event"], entry["log_level"]) == ("uploads_not_stored", "error")
         assert entry["error"] == "ENOTDIR"
+        checks, check = list[None](), spool._check
+
+        def counted() -> None:
+            checks.append(None)
+            check()
+
+        monkeypatch.setattr(spool, "_check", counted)
         group.start_soon(spool.watch)
-        await anyio.sleep(0.05)
+        await poll_until(lambda: len(checks) > 2)
         assert spool.is_failing
         (tmp_path / "spool").unlink()
         await poll_until(lambda: not spool.is_failing)

@@ -138,7 +138,10 @@ async def test_a_body_that_arrives_when_the_queue_is_full_is_refused_with_a_retr
     await running.until_at_rest()
 
 
-async def test_a_quick_upload_uses_the_room_that_it_got_first(running: Live) -> None:
+async def test_a_quick_upload_uses_the_room_that_it_got_first(
+    running: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_room, "EARLY_S", 600)
     async with await upload(running, "a", SHORT) as stream:
         assert (await read_answer(stream))[0] == 200
     assert len(running.transcriber.reservations) == 1
@@ -146,11 +149,12 @@ async def test_a_quick_upload_uses_the_room_that_it_got_first(running: Live) -> 
         await running.until_at_rest()
 
 
+@pytest.mark.wall_clock
 @pytest.mark.process
 async def test_slow_bodies_keep_no_live_session_out(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url):
         port = int(url.rpartition(":")[2])
-        async with AsyncExitStack() as held, httpx2.AsyncClient(base_url=url) as client:
+        async with AsyncExitStack() as held, httpx2.AsyncClient(base_url=url, timeout=60) as client:
             for _ in range(10):
                 stream = await held.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
                 lines = ("Content-Type: audio/wav", "Content-Length: 900000")

@@ -17,6 +17,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.wall_clock
 def test_speech_is_streamed_as_the_program_streams_it(url: str, tmp_path: Path) -> None:
     done = doctor(tmp_path, "pipecat", url)
     assert re.search(r"speech    [\d.]+% word errors in 30 words, text [\d.]+ s after", done.stdout)

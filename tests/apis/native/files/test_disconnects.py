@@ -84,6 +84,7 @@ async def test_a_body_that_stops_coming_in_is_given_up(tmp_path: Path, content_t
         await impatient.until_at_rest()
 
 
+@pytest.mark.wall_clock
 async def test_a_large_upload_is_never_whole_in_memory(running: Live) -> None:
     size = 60_000_000
     before = memory_bytes()

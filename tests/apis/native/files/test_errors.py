@@ -213,10 +213,10 @@ def test_while_shutting_down_new_work_is_refused(service: InProcess) -> None:
 
 
 def test_the_deadline_may_be_named(service: InProcess) -> None:
-    service.post(max_wait_s=2.5)
+    service.post(max_wait_s=250.0)
     deadline_s = service.transcriber.jobs[0].max_wait_s
     assert deadline_s is not None
-    assert 0 < deadline_s <= 2.5
+    assert 0 < deadline_s <= 250.0
 
 
 def test_room_is_asked_for_with_the_deadline_in_the_query(service: InProcess) -> None:

@@ -63,7 +63,8 @@ def test_an_utterance_is_one_final_with_room_and_a_deadline(service: InProcess) 
     assert job.trace_id == "t1"
     options = Options("en", Task.TRANSLATE, 1, word_timestamps=True, is_chunk=True)
     assert job.options == options
-    assert job.max_wait_s == pytest.approx(30, abs=5)
+    assert job.max_wait_s is not None
+    assert 0 < job.max_wait_s <= 30
     assert job.reservation == "room-0"
     assert service.transcriber.reservations[0].audio_s < 30
     assert np.array_equal(job.pcm, CHUNK.pcm)

@@ -22,7 +22,13 @@ def finals(caller: Caller) -> list[str]:
     return [final["text"] for final in caller.of("final")]
 
 
-@pytest.mark.parametrize("how", ["idle_timeout", "draining", "bad_request", "protocol_error"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("idle_timeout", marks=pytest.mark.wall_clock),
+        *("draining", "bad_request", "protocol_error"),
+    ],
+)
 async def test_one_that_can_not_be_resumed(tmp_path: Path, how: str) -> None:
     settings = LiveSettings(idle_timeout_s=IDLE_S if how == "idle_timeout" else 60)
     async with live(tmp_path, settings) as service, call(service.port, format="opus") as it:

@@ -12,6 +12,7 @@ import pytest
 
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.config.sections.live import LiveSettings
+from auricle.server.live.admission import admission
 from auricle.server.live.registry import FIRST_RETURN_S
 from auricle.values.errors import Overloaded
 from tests.apis.native.live.helpers import START, refused, started
@@ -289,8 +290,9 @@ async def test_a_session_of_the_last_run_is_admitted_first_and_a_forged_one_is_n
 
 
 async def test_places_are_kept_for_sessions_that_will_come_back_after_a_restart(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(admission, "RETURN_S", 60.0)
     settings = LiveSettings(live_speakers=2)
     ledger = LedgerSettings(state_dir=tmp_path / "state")
     async with live(tmp_path, settings, ledger) as service, AsyncExitStack() as stack:

@@ -11,6 +11,7 @@ import pytest
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.config.sections.live import LiveSettings
 from auricle.values.optional_workers import OptionalWorkers
+from auricle.workers.kinds.speakers import kept_voices, labels
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import TwoVoices
 from tests.support.service import Live, keys, live, poll_until
@@ -23,6 +24,13 @@ LOUD = np.concatenate([SPEECH[: 3 * 16_000], silence(0.7)])
 QUIET = (LOUD / 6).astype(np.int16)
 ASKED: dict[str, Any] = {"format": "pcm16", "seq": 1, "speakers": 1, "language": "en"}
 ALICE, BOB = ({"authorization": f"Bearer a-secret-of-{name}"} for name in ("alice", "bob"))
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for each label, and store all voices, however busy the machine is."""
+    monkeypatch.setattr(labels, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(kept_voices, "LAST_WRITES_S", 60.0)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Audio that a dead process has left becomes finals of its sessions' transcripts."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ pytestmark = pytest.mark.server
 
 UID = "5e1a90c27b3f4d6801234567"
 RUN = "0123456789abcdef"
-HEADER = JournalHeader(UID, ANONYMOUS, "native", 1.8e9, 3, 32_000, Options(language="de"))
+NOW = float(int(time.time()))
+HEADER = JournalHeader(UID, ANONYMOUS, "native", NOW, 3, 32_000, Options(language="de"))
 HALF = SPEECH[:16_000]
 
 
@@ -65,7 +67,7 @@ def left(directory: Path) -> list[Path]:
 
 async def test_the_final_joins_the_transcript_of_its_session(tmp_path: Path) -> None:
     database = SqliteDatabase.open(tmp_path / "state")
-    stored = KeptTranscript(UID, ANONYMOUS, "native", "de", 1.8e9, 1.8e9 + 2)
+    stored = KeptTranscript(UID, ANONYMOUS, "native", "de", NOW, NOW + 2)
     Transcripts(database).add(stored, [KeptSegment(2, 0, 1000, "before")])
     database.close()
     modified_at = leave(tmp_path).stat().st_mtime
@@ -104,7 +106,7 @@ async def test_a_session_without_a_transcript_gets_one(tmp_path: Path) -> None:
     leave(tmp_path)
     async with live(tmp_path, **kept_in(tmp_path, journal_audio=True)) as service:
         transcript, segments = await recovered(service, tmp_path)
-    assert (transcript.source, transcript.started_at) == ("native", 1.8e9)
+    assert (transcript.source, transcript.started_at) == ("native", NOW)
     assert [segment.position for segment in segments] == [3]
 
 

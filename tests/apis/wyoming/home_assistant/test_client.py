@@ -19,6 +19,11 @@ from tests.support.certificates import issued
 pytestmark = pytest.mark.server
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LIMIT_S", 60.0)
+
+
 def test_the_api_is_below_the_url() -> None:
     assert websocket_url("http://home:8123") == "ws://home:8123/api/websocket"
     assert websocket_url("https://home/") == "wss://home/api/websocket"
@@ -81,7 +86,7 @@ async def test_a_url_that_is_only_similar_to_one_is_reported(host: str) -> None:
 async def test_a_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LIMIT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             text = await refused(f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert "not answered within 0.2 s" in text
 

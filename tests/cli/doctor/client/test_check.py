@@ -143,6 +143,7 @@ class _Silent(_Busy):
         self.rfile.read()  # until the client has given up
 
 
+@pytest.mark.wall_clock
 def test_a_server_that_is_too_slow_is_not_called_away(tmp_path: Path) -> None:
     with served_by(_Silent) as url:
         environ = environment(tmp_path)

@@ -169,9 +169,9 @@ def test_what_a_killed_start_left_is_removed_in_time(cache: Path) -> None:
     directory = bundled_directory(cache)
     (directory / MARKER_NAME).unlink()
     old, new = directory / ".model.bin.1.1.tmp", directory / ".model.bin.2.2.tmp"
-    for path in (old, new):
+    for path, age_s in ((old, 7200), (new, 0)):
         path.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
+        os.utime(path, (time.time() - age_s,) * 2)
     ensure_bundled_base(cache)
     assert not old.exists()
     assert new.exists()  # another start may be writing it

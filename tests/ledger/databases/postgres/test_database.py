@@ -49,6 +49,7 @@ def test_a_server_that_is_not_there_is_a_setup_error_without_the_password() -> N
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.wall_clock
 @pytest.mark.parametrize(
     ("conninfo", "reason"),
     [
@@ -68,6 +69,7 @@ def test_a_server_that_is_away_is_reported_with_the_reason_and_without_names(
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.wall_clock
 def test_a_database_that_is_not_there_is_reported_without_its_name(conninfo: str) -> None:
     with pytest.raises(LedgerUnusable, match="does not exist") as error:
         PostgresDatabase.open(f"{conninfo} dbname=secret", wait_s=1)
@@ -184,6 +186,7 @@ def test_a_connection_cut_in_mid_transaction_repeats_it_once_in_effect(conninfo:
     database.close()
 
 
+@pytest.mark.wall_clock
 def test_while_the_server_is_away_jobs_are_refused_and_later_accepted(
     postgres: PostgresServer, conninfo: str
 ) -> None:
@@ -207,6 +210,7 @@ def test_while_the_server_is_away_jobs_are_refused_and_later_accepted(
     database.close()
 
 
+@pytest.mark.wall_clock
 def test_a_lock_that_is_not_released_is_a_passing_error(conninfo: str) -> None:
     database = PostgresDatabase.open(conninfo, wait_s=2)
     ledger = Ledger(database, "gateway", POISONED)

@@ -149,6 +149,7 @@ async def test_finals_are_sent_before_the_server_stops() -> None:
         assert line.socket.sent[-1] == {"type": "draining"}
 
 
+@pytest.mark.wall_clock
 async def test_a_session_without_resume_is_not_idle_while_finals_are_due() -> None:
     async with sessions() as fakes:
         fakes.transcriber.gate = anyio.Event()

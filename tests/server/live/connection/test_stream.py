@@ -151,7 +151,10 @@ async def test_a_client_that_reads_gets_what_is_left_before_the_reason(line: Lin
     assert line.socket.peer.given_up is None
 
 
-async def test_a_result_that_was_on_its_way_is_not_left_out_of_what_is_left(line: Line) -> None:
+async def test_a_result_that_was_on_its_way_is_not_left_out_of_what_is_left(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.server.live.connection_end.CLOSE_HANDSHAKE_S", 600.0)
     line.socket.stop_reading()
     for number in (1, 2, 3):
         line.connection.deliver(final(number))
@@ -252,6 +255,7 @@ async def test_any_byte_is_a_sign_of_life() -> None:
         assert peer.looks == 0
 
 
+@pytest.mark.wall_clock
 async def test_what_is_not_read_can_t_be_missed() -> None:
     async with one_line(LiveSettings(idle_timeout_s=1)) as line:
         line.fakes.transcriber.gate = anyio.Event()
@@ -264,6 +268,7 @@ async def test_what_is_not_read_can_t_be_missed() -> None:
         assert (await line.ended()).how == "done"
 
 
+@pytest.mark.wall_clock
 async def test_one_that_never_reads_the_end_is_not_kept_forever() -> None:
     async with one_line(LiveSettings(idle_timeout_s=0.5)) as line:
         line.socket.stop_reading()
@@ -273,7 +278,10 @@ async def test_one_that_never_reads_the_end_is_not_kept_forever() -> None:
         assert line.runner.session.is_closed
 
 
-async def test_when_the_server_stops_imminent_finals_are_sent_first(line: Line) -> None:
+async def test_when_the_server_stops_imminent_finals_are_sent_first(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_connection, "DRAIN_S", 600.0)
     line.runner.set_load(0.9)  # no final in advance
     line.fakes.transcriber.gate = anyio.Event()
     line.socket.send(pcm(SPEECH[:16_000]))

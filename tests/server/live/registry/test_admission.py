@@ -159,7 +159,10 @@ async def test_a_silent_session_takes_no_speaker_s_place() -> None:
         assert not silent.is_over
 
 
-async def test_newcomers_who_begin_to_speak_at_once_are_refused_beyond_what_is_bearable() -> None:
+async def test_newcomers_who_begin_to_speak_at_once_are_refused_beyond_what_is_bearable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("auricle.server.live.admission.admission.FIRST_WORDS_S", 600.0)
     async with sessions(LiveSettings(live_speakers=4)) as fakes:
         fakes.transcriber.gate = anyio.Event()
         runners = [await fakes.open() for _ in range(9)]
@@ -174,7 +177,10 @@ async def test_newcomers_who_begin_to_speak_at_once_are_refused_beyond_what_is_b
         assert fakes.live.admission.load().waiting == 1  # they are of one key and network
 
 
-async def test_a_client_with_an_id_keeps_its_position_among_those_that_wait() -> None:
+async def test_a_client_with_an_id_keeps_its_position_among_those_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("auricle.server.live.admission.line.GRACE_S", 600.0)
     async with sessions(LiveSettings(live_speakers=1)) as fakes:
         fakes.transcriber.gate = anyio.Event()
         speaking = await fakes.open()
@@ -204,6 +210,7 @@ async def test_what_was_learned_and_how_many_will_come_back_is_kept() -> None:
     )
 
 
+@pytest.mark.wall_clock
 @pytest.mark.parametrize("is_live", [True, False])
 async def test_only_live_speech_that_makes_finals_late_lowers_the_capacity(is_live: bool) -> None:
     async with sessions() as fakes:

@@ -85,6 +85,7 @@ async def test_a_client_that_comes_back_to_a_session_without_a_place_may_speak(
     assert not ear.dismissals
 
 
+@pytest.mark.wall_clock
 async def test_a_session_whose_time_is_over_is_given_up_and_one_with_a_connection_is_not() -> None:
     async with sessions(LiveSettings(resume_grace_s=0.01)) as fakes:
         left, ear = await fakes.open(), Ear()

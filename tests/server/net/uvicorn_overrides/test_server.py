@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.server
 
@@ -37,9 +38,8 @@ async def test_it_serves_on_the_sockets_that_it_is_given() -> None:
     server = Server(uvicorn_config(app))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server._serve, [listener])  # serve() would handle the signals
+        await poll_until(lambda: server.started)
         with anyio.fail_after(60):
-            while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-                await anyio.sleep(0.01)
             async with await anyio.connect_tcp(*listener.getsockname()) as stream:
                 await stream.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
                 received = b""

@@ -352,7 +352,7 @@ async def test_a_message_in_a_great_many_pieces_arrives_and_takes_no_more_than_i
                 async def look(group: TaskGroup = group) -> None:
                     while True:
                         pieces.append(len(peer.frames))
-                        await anyio.sleep(0.001)
+                        await anyio.lowlevel.checkpoint()
 
                 group.start_soon(look)
                 received.append(await websocket.receive())
