@@ -12,6 +12,7 @@ import structlog
 from coverage import Coverage
 from hypothesis import Phase, is_hypothesis_test, settings
 
+from auricle.system.machine import usable_cores
 from auricle.workers.priority import YIELDS
 from tests.surroundings import MEASURED, ROOT, settle
 
@@ -90,8 +91,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three workers on two cores: many tests wait for child processes or sockets."""
-    return min(8, (os.cpu_count() or 1) + 1)
+    """Run two workers for each core and one more: most tests wait for processes or sockets.
+
+    With three on two cores, 60 % of the processor time was idle.
+    """
+    return min(8, 2 * usable_cores() + 1)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

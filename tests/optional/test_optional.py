@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import httpx2
@@ -51,13 +52,30 @@ for module in pkgutil.walk_packages(auricle.__path__, "auricle."):
 """
 
 
-@dataclass(frozen=True)
 class Copy:
     """A copy of the package, of which a part is missing, and a server that runs from it."""
 
-    source: Path
-    environ: dict[str, str]
-    url: str
+    def __init__(self, source: Path, environ: dict[str, str], stack: ExitStack) -> None:
+        self.source = source
+        self.environ = environ
+        self._stack = stack
+
+    @cached_property
+    def url(self) -> str:
+        """Address of the server, which starts when a test first asks for it."""
+        server = subprocess.Popen(
+            [sys.executable, "-m", "auricle", "serve"],
+            env=self.environ,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._stack.callback(server.communicate, timeout=LIMIT_S)
+        self._stack.callback(server.terminate)
+        assert server.stderr is not None
+        return started_at(server.stderr)
 
     def skip_with(self, folder: str) -> None:
         """Skip the test unless the folder is missing: if it is there, it has tests of its own."""
@@ -124,21 +142,8 @@ def copy(
     folder = tmp_path_factory.mktemp("optional")
     source = without(CASES[request.param], folder / "src")
     environ = environment_of(source, folder)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "auricle", "serve"],
-        env=environ,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stderr is not None
-    try:
-        yield Copy(source, environ, started_at(server.stderr))
-    finally:
-        server.terminate()
-        server.communicate(timeout=LIMIT_S)
+    with ExitStack() as stack:
+        yield Copy(source, environ, stack)
 
 
 def test_its_commands_are_whole_and_nothing_imports_what_is_missing(copy: Copy) -> None:

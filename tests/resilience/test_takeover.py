@@ -12,7 +12,7 @@ from tests.support.clips import CLIPS
 from tests.support.command import serving, until
 from tests.support.postgres import PostgresServer
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.wall_clock]  # a lease of 30 s
 
 CLIP = CLIPS["fellow.wav"]
 PAUSE = np.zeros(3 * 16_000, np.int16)
