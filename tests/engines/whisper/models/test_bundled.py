@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,7 +170,7 @@ def test_what_a_killed_start_left_is_removed_in_time(cache: Path) -> None:
     old, new = directory / ".model.bin.1.1.tmp", directory / ".model.bin.2.2.tmp"
     for path, age_s in ((old, 7200), (new, 0)):
         path.write_bytes(b"half")
-        os.utime(path, (time.time() - age_s,) * 2)
+        os.utime(path, (path.stat().st_mtime - age_s,) * 2)
     ensure_bundled_base(cache)
     assert not old.exists()
     assert new.exists()  # another start may be writing it

@@ -14,8 +14,9 @@ The images for CPUs contain the model with int8 weights instead of the packages;
 import hashlib
 import importlib.util
 import json
+import os
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -211,10 +212,14 @@ def _state(directory: Path) -> dict[str, object]:
 
 
 def _remove_stale(directory: Path) -> None:
-    for path in directory.glob(".*.tmp"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_TEMPORARY_S:
-                path.unlink()
+    """Remove what killed starts left, by the clock of the file system: a server's may differ."""
+    if stale := list(directory.glob(".*.tmp")):
+        with suppress(OSError), tempfile.TemporaryFile(dir=directory) as new:
+            oldest = os.fstat(new.fileno()).st_mtime - STALE_TEMPORARY_S
+            for path in stale:
+                with suppress(OSError):
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
 
 
 def _cannot_write(directory: Path, exc: OSError) -> SetupError:
