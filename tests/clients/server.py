@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 
@@ -15,22 +15,8 @@ from tests.support.model import CACHE_DIR, bundled_model
 
 KEY = "sk-of-the-tests"
 
-LABEL_TRIES = 8
-"""Deepgram has no message for a label that comes late: on a busy machine, words may have none,
-and there may be no partials."""
-
-T = TypeVar("T")
-
 ADDRESS_IN_PAGES = "127.0.0.1:6007"
 KEY_IN_PAGES = "YOUR_KEY"
-
-
-def tried(run: Callable[[], T], is_complete: Callable[[T], object]) -> T:
-    """Run a client until it has received what a busy machine omits, and return what it received."""
-    for _ in range(LABEL_TRIES - 1):
-        if is_complete(received := run()):
-            return received
-    return run()
 
 
 @dataclass(frozen=True)

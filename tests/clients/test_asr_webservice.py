@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.environment import PAGES, Client, program, snippet
 from tests.clients.scores import Scores
-from tests.clients.server import RealServer, tried
+from tests.clients.server import RealServer
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import LIMIT_S, ROOT
 
@@ -59,10 +59,7 @@ def test_bazarr_s_requests(server: RealServer, scores: Scores, tmp_path: Path) -
 def test_speakr_s_request(server: RealServer, scores: Scores) -> None:
     line = snippet(PAGE, "Speakr", "sh").splitlines()[1]
     endpoint = server.fill(line).removeprefix("ASR_BASE_URL=")
-    said = tried(
-        lambda: json.loads(REQUESTS.run(program("speakr.py"), endpoint, "testdata/fellow.webm")),
-        lambda said: "warnings" not in said,
-    )
+    said = json.loads(REQUESTS.run(program("speakr.py"), endpoint, "testdata/fellow.webm"))
     assert (said["language"], "warnings" in said) == ("en", False)
     assert {segment["speaker"] for segment in said["segments"]} == {"SPEAKER_00"}
     heard = " ".join(segment["text"] for segment in said["segments"])

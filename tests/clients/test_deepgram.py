@@ -15,7 +15,7 @@ from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.values.types import FrameCodec
 from tests.clients.environment import PAGES, Client, printed, program, snippet, until_ready
 from tests.clients.scores import Scores
-from tests.clients.server import LABEL_TRIES, RealServer, real_server
+from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import until
 from tests.support.compressed import encoded
@@ -81,10 +81,8 @@ def test_live_speech_is_transcribed(
     server: RealServer, scores: Scores, clip: Clip, query: dict[str, Any]
 ) -> None:
     arguments = live_arguments(server, clip, **query)
-    for _ in range(LABEL_TRIES):  # partials take the time that other programs leave
-        told = json.loads(PYTHON.run(program("deepgram_live.py"), *arguments))
-        if partials(told):
-            break
+    told = json.loads(PYTHON.run(program("deepgram_live.py"), *arguments))
+    assert partials(told)
     way = ", ".join(["live", *(f"{name}={value}" for name, value in query.items())])
     assert scores.add(PYTHON_NAME, way, clip, finals_text(told), delays(told)).percent < 7
     empty, *results = of(told, "Results")
@@ -295,13 +293,10 @@ def test_livekit_receives_speech_events_text_and_speakers(
 ) -> None:
     start = server.fill(snippet("livekit.md", "Deepgram's plugin", "python"))
     start += snippet("livekit.md", "Speakers", "python")
-    for _ in range(LABEL_TRIES):
-        told = json.loads(LIVEKIT.run(start + program("livekit_deepgram.py"), str(FELLOW.path)))
-        events = told["events"]
-        kinds = [kind for kind, _, _ in events if kind != "recognition_usage"]
-        speakers = {speaker for kind, _, speaker in events if kind == "final_transcript"}
-        if speakers - {None} and "interim_transcript" in kinds:
-            break
+    told = json.loads(LIVEKIT.run(start + program("livekit_deepgram.py"), str(FELLOW.path)))
+    events = told["events"]
+    kinds = [kind for kind, _, _ in events if kind != "recognition_usage"]
+    speakers = {speaker for kind, _, speaker in events if kind == "final_transcript"}
     assert speakers - {None} == {"S0"}
     finals = " ".join(text for kind, text, _ in events if kind == "final_transcript")
     assert scores.add(LIVEKIT_NAME, "live", FELLOW, finals).percent < 7
@@ -317,11 +312,8 @@ def test_pipecat_gets_speakers_and_a_transcription_that_is_finalized(
 ) -> None:
     start = server.fill(snippet("pipecat.md", "Deepgram's service", "python"))
     start += server.fill(snippet("pipecat.md", "Speakers", "python"))
-    for _ in range(LABEL_TRIES):
-        told = json.loads(PIPECAT.run(start + program("pipecat_deepgram.py"), str(FELLOW.path)))
-        speakers = {speaker for is_final, *_, labels in told if is_final for speaker in labels}
-        if speakers - {None}:
-            break
+    told = json.loads(PIPECAT.run(start + program("pipecat_deepgram.py"), str(FELLOW.path)))
+    speakers = {speaker for is_final, *_, labels in told if is_final for speaker in labels}
     assert speakers - {None} == {0}
     finals = [(text, is_last) for is_final, is_last, text, _ in told if is_final]
     text = " ".join(text for text, _ in finals)

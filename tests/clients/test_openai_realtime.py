@@ -15,7 +15,7 @@ from auricle.audio.resample import resample
 from auricle.values.types import Pcm16
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
-from tests.clients.server import RealServer, tried
+from tests.clients.server import RealServer
 from tests.support.clips import CLIPS, words
 
 pytestmark = [pytest.mark.model, pytest.mark.outside]
@@ -96,23 +96,13 @@ def test_turns_are_found_and_their_words_come_during_speech(
     audio = at_24_khz(np.concatenate([PAIR.pcm, SILENCE]))
     session = {"format": PCM, "transcription": {"model": "gpt-4o-transcribe", "language": "en"}}
 
-    def speak() -> list[dict[str, Any]]:
-        with talking(
-            server, tmp_path, audio, bytes_per_s=48_000, items=2, input=session
-        ) as process:
-            return heard(process)
-
-    def come_during_speech(events: list[dict[str, Any]]) -> bool:
-        first = of(events, f"{TRANSCRIPTION}.delta")[0]
-        last = of(events, "input_audio_buffer.speech_stopped")[-1]
-        return bool(first["at_s"] < last["at_s"])
-
-    events = tried(speak, come_during_speech)
-    assert come_during_speech(events)
+    with talking(server, tmp_path, audio, bytes_per_s=48_000, items=2, input=session) as process:
+        events = heard(process)
     deltas = of(events, f"{TRANSCRIPTION}.delta")
     completed = {event["item_id"]: event for event in of(events, f"{TRANSCRIPTION}.completed")}
     started = of(events, "input_audio_buffer.speech_started")
     stopped = of(events, "input_audio_buffer.speech_stopped")
+    assert deltas[0]["at_s"] < stopped[-1]["at_s"]
     assert [e["item_id"] for e in started] == [e["item_id"] for e in stopped] == list(completed)
     for item_id, parts in groupby(deltas, key=lambda event: event["item_id"]):
         told = "".join(part["delta"] for part in parts)
@@ -202,10 +192,7 @@ def with_service(server: RealServer, heading: str, name: str) -> str:
 
 def test_livekit_s_plugin(server: RealServer, scores: Scores) -> None:
     service = with_service(server, "LiveKit Agents", "livekit_openai.py")
-    events = tried(
-        lambda: json.loads(LIVEKIT.run(service, str(PAIR.path)).splitlines()[-1]),
-        lambda events: "interim_transcript" in dict(events),
-    )
+    events = json.loads(LIVEKIT.run(service, str(PAIR.path)).splitlines()[-1])
     kinds = [kind for kind, _ in events]
     assert kinds[0] == "start_of_speech"
     assert "interim_transcript" in kinds
@@ -220,10 +207,7 @@ def test_livekit_s_plugin(server: RealServer, scores: Scores) -> None:
 
 def test_pipecat_s_service(server: RealServer, scores: Scores) -> None:
     service = with_service(server, "Pipecat", "pipecat_openai.py")
-    events = tried(
-        lambda: json.loads(PIPECAT.run(service, str(PAIR.path)).splitlines()[-1]),
-        lambda events: "interim" in dict(events),
-    )
+    events = json.loads(PIPECAT.run(service, str(PAIR.path)).splitlines()[-1])
     assert not [text for kind, text in events if kind == "error"]
     finals = [text for kind, text in events if kind == "final"]
     assert len(finals) == 2
