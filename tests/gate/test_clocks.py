@@ -52,11 +52,13 @@ def test_a_helper_counts_where_a_test_of_the_gate_uses_it() -> None:
     source = """
         def helper(): time.sleep(1)
         def unused(): time.sleep(1)
+        class Client:
+            def method(self): time.sleep(1)
         @pytest.fixture
         def server(): helper()
-        def test_one(server): pass
+        def test_one(server): Client().method()
     """
-    assert found(source) == [("helper", "sleeps")]
+    assert found(source) == [("helper", "sleeps"), ("method", "sleeps")]
 
 
 @pytest.mark.parametrize("mark", ["wall_clock", "outside", "slow"])

@@ -177,7 +177,7 @@ async def test_finals_wait_while_the_database_is_away_and_stay_in_order() -> Non
 
     def come_back() -> bool:
         stored.is_away = stored.refusals < 1
-        return len(stored.texts) == 3
+        return not keeper.waiting
 
     await run_until(keeper, come_back)
     assert stored.texts == ["text 0", "text 1", "text 2"]
@@ -193,7 +193,7 @@ async def test_finals_that_the_database_refuses_cost_neither_others_nor_the_sess
     for number in range(3):
         keeper.keep(replace(SESSION, id="broken"), a_final(number))
         keeper.keep(SESSION, a_final(number))
-    await run_until(keeper, lambda: len(stored.texts) == 3)
+    await run_until(keeper, lambda: not keeper.waiting)
 
     assert stored.texts == ["text 0", "text 1", "text 2"]
     assert not_kept == [3]
