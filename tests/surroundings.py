@@ -17,6 +17,8 @@ import time
 from collections.abc import MutableMapping
 from pathlib import Path
 
+import websockets.asyncio.client as asynchronous
+import websockets.sync.client as blocking
 from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +106,15 @@ def settle_limits() -> None:
 
 
 def settle_timeouts() -> None:
-    """Leave a busy machine a minute for each step of a request, instead of httpx's 5 s."""
+    """Leave a busy machine two minutes for each step of a request and of a WebSocket.
+
+    The defaults of httpx and websockets are 5 and 10 s.
+    """
     default = DEFAULT_TIMEOUT_CONFIG  # requests without a timeout of their own use this object
     default.connect = default.read = default.write = default.pool = REQUEST_LIMIT_S
+    for function in (asynchronous.connect.__init__, blocking.connect):
+        assert function.__kwdefaults__ is not None
+        function.__kwdefaults__ |= {
+            "open_timeout": REQUEST_LIMIT_S,
+            "ping_timeout": REQUEST_LIMIT_S,
+        }

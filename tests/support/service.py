@@ -265,7 +265,7 @@ async def listening(
         server.should_exit = True
 
 
-async def poll_until(condition: Any, limit_s: float = 60) -> None:
+async def poll_until(condition: Any, limit_s: float = 120) -> None:
     with anyio.fail_after(limit_s):
         while not condition():  # noqa: ASYNC110  # what is waited for has no event
             await anyio.sleep(0.01)

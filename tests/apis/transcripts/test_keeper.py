@@ -265,7 +265,8 @@ async def test_finals_of_several_sessions_are_stored_apart(tmp_path: Path, count
     database.close()
 
 
-async def test_a_final_may_be_sent_once_it_is_stored() -> None:
+async def test_a_final_may_be_sent_once_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcript_keeper, "SEND_LIMIT_S", 60.0)
     stored = Stored()
     stored.is_away = True
     keeper = TranscriptKeeper(stored, keep_s=60)  # type: ignore[arg-type]
