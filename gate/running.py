@@ -119,7 +119,7 @@ class Runner:
         try:
             for stage in stages:
                 print(f"{stage.name}: {stage.command}", flush=True)
-                running.append(self._start(stage, stage.command, number))
+                running.append(self._start(stage, number))
             while running:
                 time.sleep(POLL_S)
                 for one in [each for each in running if each.has_ended]:
@@ -132,8 +132,8 @@ class Runner:
                 _end(one.process)
         return results
 
-    def _start(self, stage: Stage, command: str, number: int) -> "_Running":
-        """Start a command of a stage; later tries add to its log."""
+    def _start(self, stage: Stage, number: int) -> "_Running":
+        """Start the command of a stage; later tries add to its log."""
         reports = self._folder / f"{stage.name}.{number}"
         reports.mkdir(parents=True, exist_ok=True)
         cache = self._folder / f"{stage.name}.cache"
@@ -146,7 +146,7 @@ class Runner:
         log = self._log(stage)
         with log.open("ab") as output:
             process = subprocess.Popen(
-                ["sh", "-c", command],
+                ["sh", "-c", stage.command],
                 cwd=ROOT,
                 env=environ,
                 stdin=subprocess.DEVNULL,
@@ -177,14 +177,9 @@ class Runner:
         for failure in first.report.failures:
             print(f"RETRIED {failure.test}: {failure.cause}", flush=True)
         passed = False
+        second = replace(first.stage, command=first.stage.second_try)
         for number in range(2, 2 + MAX_TRIES_AGAIN):
-            one = self._start(first.stage, first.stage.second_try, number)
-            try:
-                while not one.has_ended:
-                    time.sleep(POLL_S)
-                again = one.result()
-            finally:
-                _end(one.process)
+            [again] = self._run_side_by_side([second], number)
             passed = again.passed and again.report.passed > 0
             if passed or not again.report.failures:
                 break

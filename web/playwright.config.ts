@@ -10,7 +10,7 @@ export default defineConfig({
 	timeout: 240_000,
 	expect: { timeout: 60_000 }, // a busy machine is slow
 	forbidOnly: true,
-	// No `retries`: whoever runs the tests tries those with the tag @live again, with --last-failed, and says so.
+	// No `retries`: the gate tries those with the tag @live again, with --last-failed, and reports it.
 	reporter: process.env['PLAYWRIGHT_JUNIT_OUTPUT_NAME'] ? [['list'], ['junit']] : [['list']],
 	use: {
 		browserName: 'chromium',
