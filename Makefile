@@ -89,6 +89,9 @@ clocks: setup
 budget: setup
 	@"$(BIN)/python" -m research.house --budget
 
+house: setup ## Trace the ways of a packet and a file through the server; count and draw them (Python 3.12 or newer)
+	@"$(BIN)/python" -m research.ways $(ARGS)
+
 generate: setup ## Write what is generated: settings, licences, the expected work of live streams
 	@"$(BIN)/auricle" settings --markdown >docs/reference/settings.md
 	@$(MAKE) licences
