@@ -19,6 +19,7 @@ from auricle.session.output import Revised, Submit
 from auricle.values.commands import Stop, StreamParameters
 from auricle.values.errors import Superseded
 from auricle.values.events import Closed, Final, Wire
+from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -27,13 +28,15 @@ from auricle.values.types import (
     JobKind,
     Pcm16,
     SpeakerEmbeddings,
+    TurnJob,
 )
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
 from auricle.workers.kinds.speakers.local import LiveLabelling
+from auricle.workers.kinds.turns.smart_turn import SmartTurn
 
 CLIENT = ClientId("speaker")
 MESSAGE_SAMPLES = SAMPLE_RATE_HZ // 10
-FINAL_S, EMBED_S = 0.3, 0.1
+FINAL_S, EMBED_S, TURN_S = 0.3, 0.1, 0.05
 """Simulated time of a job: what an idle server takes for an utterance of 5 s."""
 DRAIN_S = 30.0
 
@@ -47,15 +50,21 @@ class LiveFinals:
 
 
 class Session:
-    """One session that asks for speakers, with words.
+    """One session in English, with words.
 
     Args:
         engine: Recognises finals.
-        embedder: Embeds voices.
+        embedder: Embeds voices; ``None``: the session does not ask for speakers.
+        turn_model: Judges pauses; ``None``: the session does not ask for turns.
     """
 
-    def __init__(self, engine: Engine, embedder: SpeakerEmbedder) -> None:
-        self._engine, self._embedder = engine, embedder
+    def __init__(
+        self,
+        engine: Engine,
+        embedder: SpeakerEmbedder | None = None,
+        turn_model: SmartTurn | None = None,
+    ) -> None:
+        self._engine, self._embedder, self._turn_model = engine, embedder, turn_model
         self._now, self._count = 0.0, 0
         self._due: list[tuple[float, int, partial[None]]] = []
         self._sent: dict[int, Final] = {}
@@ -65,7 +74,8 @@ class Session:
             StreamParameters(
                 format=Wire.PCM16,
                 language="en",
-                speakers=True,
+                speakers=embedder is not None,
+                turn_detection=turn_model is not None,
                 word_timestamps=True,
                 partials=False,
             ),
@@ -77,7 +87,8 @@ class Session:
             reservations={},
             now=0.0,
             models=ModelTable.of(ModelSettings()),
-            speakers=LiveLabelling(),
+            speakers=NO_SPEAKERS if embedder is None else LiveLabelling(),
+            judges_turns=turn_model is not None,
         )
         self._session.attach(0.0)
 
@@ -116,6 +127,8 @@ class Session:
                     self._later(FINAL_S, partial(self._transcribe, job))
                 case Submit(EmbedJob() as embed_job):
                     self._later(EMBED_S, partial(self._embed, embed_job))
+                case Submit(TurnJob() as turn_job):
+                    self._later(TURN_S, partial(self._judge, turn_job))
                 case Final():
                     self._sent[output.id] = output
                 case Revised(finals):
@@ -138,7 +151,13 @@ class Session:
         (result,) = self._engine.transcribe([job])
         self._session.job_done(job.id, result, self._now)
 
+    def _judge(self, job: TurnJob) -> None:
+        assert self._turn_model is not None
+        probability = self._turn_model.probability(job.pcm)
+        self._session.job_done(job.id, probability, self._now)
+
     def _embed(self, job: EmbedJob) -> None:
+        assert self._embedder is not None
         vectors = self._embedder.embed(job.pcm, job.stretches)
         self._session.job_done(job.id, SpeakerEmbeddings(job.stretches, vectors), self._now)
 

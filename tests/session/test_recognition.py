@@ -395,6 +395,26 @@ def test_speech_that_follows_closely_is_decoded_with_what_precedes_it() -> None:
     assert (final.text, final.start_sample, final.words) == ("not.", 3 * SECOND, None)
 
 
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        ({"is_cut": True}, "beauty was"),
+        ({"is_cut": False, "is_unfinished": True}, "beauty was"),
+        ({"is_cut": False}, "beauty was."),
+    ],
+    ids=["length", "request", "silence"],
+)
+def test_an_utterance_that_ends_in_the_middle_of_speech_has_no_full_stop(
+    end: dict[str, bool], text: str
+) -> None:
+    stage = Stage(wants_partials=False, has_word_times=False)
+    stage.until(2)
+    stage.happen(SpeechStart(0, 1600), UtteranceEnd(0, SECOND, SECOND, **end))
+    (job,) = stage.jobs()
+    stage.answer(job, transcript("beauty was.", job, segments=(Segment(0, SECOND, "beauty was."),)))
+    assert stage.outcome().text == text
+
+
 def test_without_word_times_an_utterance_is_decoded_alone() -> None:
     stage = Stage(wants_partials=False, has_word_times=False)
     stage.until(5.2)

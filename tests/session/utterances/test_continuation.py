@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.session.utterances.continuation import continued, is_open
+from auricle.session.utterances.continuation import continued, has_full_stop, is_open
 
 pytestmark = pytest.mark.unit
 
@@ -73,3 +73,22 @@ def test_after_the_end_of_a_sentence_a_text_begins_with_a_capital(
     text: str, before: str, language: str | None, expected: str
 ) -> None:
     assert continued(text, before, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "has_it"),
+    [
+        ("It is full.", True),
+        ("Strasbourg.", True),
+        ("火车满了。", True),
+        ("Is it full?", False),
+        ("It is...", False),
+        ("It leaves at 5 p.m.", False),
+        ("I have met Mr.", False),
+        ("It is full", False),
+        (".", True),
+        ("", False),
+    ],
+)
+def test_a_full_stop_ends_a_sentence_and_no_abbreviation(text: str, has_it: bool) -> None:
+    assert has_full_stop(text) is has_it

@@ -1,4 +1,7 @@
-"""Begin the text of an utterance as the previous text ends: in a sentence, or after one.
+"""Begin and end the text of an utterance as its sentence does, which may be longer than it.
+
+Models end each text with a full stop, also where the speaker was interrupted or only paused. It is
+removed where the sentence is known to continue.
 
 Models capitalise each utterance as if it were a complete sentence. The first letter is lowercased
 if the previous text ends in the middle of a sentence (no final punctuation, or an ellipsis), the
@@ -16,6 +19,9 @@ MAX_PAUSE_SAMPLES = 3 * SAMPLE_RATE_HZ
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 ELLIPSES = ("...", "…")
+STOPS = (".", "。")
+ABBREVIATIONS = frozenset({"dr", "jr", "mr", "mrs", "ms", "mt", "prof", "sr", "st", "vs"})
+"""Words whose stop does not end a sentence."""
 
 _JOINING_WORDS = {
     "en": "an and are as at because but by for from in is it nor not of on or so than that the"
@@ -43,6 +49,14 @@ def is_open(text: str) -> bool:
     """Return whether a text ends in the middle of a sentence."""
     bare = text.rstrip("\"'”’» ")
     return bool(bare) and (bare.endswith(ELLIPSES) or not bare.endswith(SENTENCE_ENDS))
+
+
+def has_full_stop(text: str) -> bool:
+    """Return whether a text ends with a full stop: no ellipsis, and no stop of an abbreviation."""
+    if not text.endswith(STOPS) or text.endswith(ELLIPSES):
+        return False
+    last = text.split()[-1].strip(".。\"'”’(").lower()
+    return "." not in last and last not in ABBREVIATIONS
 
 
 def continued(text: str, before: str, language: str | None) -> str:

@@ -38,6 +38,9 @@ MAX_FAILURES = 5
 """Failures after which a final is reported as failed. The pool already retries after worker
 crashes, so repeated failures are a defect."""
 
+UNFINISHED_TURN_PROBABILITY = 0.2
+"""Probability of a finished turn below which the sentence continues."""
+
 SURE_WORDS_PROBABILITY = 0.8
 """Minimum mean word probability to keep the text of a doubtful utterance. Words that the model
 hallucinates on breaths and coughs have 0.05 to 0.78 (base, greedy, ``research/live_room.py``)."""
@@ -95,7 +98,8 @@ class PendingFinal:
         ended_at: Monotonic time at which the utterance ended.
         speculation: The speculative final, if one is pending or done.
         is_doubtful: Whether the utterance is short and its voice is weak.
-        is_unfinished: Whether it was ended in the middle of speech, and the engine returns words.
+        is_cut: Whether it was ended in the middle of speech: by its length, or by a request.
+        is_unfinished: Whether a request ended it there, and the engine returns words.
         context: Preceding speech that it is decoded together with.
         give_up_at: Monotonic time after which its job must not start.
         end_of_turn: As in :class:`auricle.values.events.Final`.
@@ -114,6 +118,7 @@ class PendingFinal:
     ended_at: float
     speculation: Speculation | None = None
     is_doubtful: bool = False
+    is_cut: bool = False
     is_unfinished: bool = False
     context: DecodingContext = NO_CONTEXT
     give_up_at: float = inf
@@ -131,6 +136,14 @@ class PendingFinal:
         if (early := self.speculation) is not None and early.result is not None:
             self.speculation = None
             self._receive(early.result)
+
+    @property
+    def is_mid_sentence(self) -> bool:
+        """Whether its sentence continues: it was cut, or does not sound finished."""
+        probability = self.end_of_turn
+        return self.is_cut or (
+            probability is not None and probability < UNFINISHED_TURN_PROBABILITY
+        )
 
     @property
     def wake_at(self) -> float:

@@ -1,6 +1,7 @@
 """The text of one channel: how transcripts become its partials and finals.
 
-Text begins as the final before it ends: in a sentence, or after one.
+Text begins as the final before it ends: in a sentence, or after one. It ends without a full stop if
+its sentence continues.
 """
 
 from collections.abc import Collection
@@ -9,7 +10,12 @@ from dataclasses import dataclass, replace
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.audio.voice import fit_words
 from auricle.session.utterances.agreement import continues
-from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued, is_open
+from auricle.session.utterances.continuation import (
+    MAX_PAUSE_SAMPLES,
+    continued,
+    has_full_stop,
+    is_open,
+)
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.utterance import SURE_PROBABILITY
 from auricle.text.filters.registry import open_filters
@@ -122,7 +128,9 @@ class ChannelText:
         )
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
-        """Begin the text as the previous final ends: in a sentence, or after one."""
+        """Begin the text as the previous final ends, and end it as its sentence does."""
+        if pending.is_mid_sentence:
+            transcript = _without_full_stop(transcript)
         text = transcript.text.strip()
         if not text:
             return transcript
@@ -155,6 +163,18 @@ def _continued(transcript: Transcript, before: str) -> Transcript:
             break
     text = continued(transcript.text, before, transcript.language)
     return replace(transcript, text=text, segments=tuple(segments))
+
+
+def _without_full_stop(transcript: Transcript) -> Transcript:
+    text = transcript.text.strip()
+    if not has_full_stop(text):
+        return transcript
+    *segments, last = transcript.segments
+    if last.words:
+        *words, word = last.words
+        last = replace(last, words=(*words, replace(word, text=word.text.rstrip()[:-1])))
+    last = replace(last, text=last.text.rstrip()[:-1])
+    return replace(transcript, text=text[:-1], segments=(*segments, last))
 
 
 def _final(id: int, pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Final:
