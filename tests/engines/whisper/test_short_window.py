@@ -367,6 +367,18 @@ def test_speech_in_another_language_than_requested_is_transcribed_as_spoken(
     assert (engine.counts.spoken, engine.counts.foreign) == (1, 0)
 
 
+@pytest.mark.parametrize("language", ["ja", "ru"])
+def test_speech_in_another_language_than_requested_is_encoded_once(
+    backend: WhisperBackend, language: str
+) -> None:
+    engine = ShortWindowEngine(backend)
+    transcribed(engine, FELLOW.pcm, replace(GREEDY, language="en"))
+    once = engine.counts.encoded_frames
+    transcript = transcribed(engine, FELLOW.pcm, replace(GREEDY, language=language))
+    assert words(transcript.text) == words(FELLOW.text)
+    assert (engine.counts.spoken, engine.counts.encoded_frames) == (1, 2 * once)
+
+
 @pytest.mark.parametrize(
     ("clip", "language"),
     [(FELLOW, "zh"), (FELLOW, "hi"), (SHORT, "ru"), (SHORT, "hi")],

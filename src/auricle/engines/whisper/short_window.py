@@ -194,8 +194,7 @@ class ShortWindowEngine:
     def _window(self, decoding: JobDecoding) -> _PendingWindow:
         self.counts.windows += 1
         frames = self._policy.window.frames_for(decoding.content_frames)
-        has_prefix = not decoding.seek_frames and decoding.spoken is None
-        prefix = decoding.job.options.prefix_tokens if has_prefix else ()
+        prefix = () if decoding.seek_frames else decoding.job.options.prefix_tokens
         return _PendingWindow(decoding, frames, self._prompt(decoding, prefix))
 
     def _full_window(self, window: _PendingWindow) -> _PendingWindow:
@@ -233,15 +232,22 @@ class ShortWindowEngine:
         return longer
 
     def _decode_batch(self, batch: Sequence[_PendingWindow]) -> list[_PendingWindow]:
-        key = batch[0].key
-        encoded = self._backend.encode([window.decoding.window(key.frames) for window in batch])
-        self.counts.encoded_frames += key.frames * len(batch)
+        frames = batch[0].frames
+        encoded = self._backend.encode([window.decoding.window(frames) for window in batch])
+        self.counts.encoded_frames += frames * len(batch)
         self._detect_languages(batch, encoded)
+        return self._decode_encoded(batch, encoded)
+
+    def _decode_encoded(
+        self, batch: Sequence[_PendingWindow], encoded: Encoded
+    ) -> list[_PendingWindow]:
+        key = batch[0].key
         new_tokens = self._new_tokens(key)
         hypotheses = self._backend.generate(
             encoded, [window.prompt for window in batch], self._beam_size(key), new_tokens
         )
         longer: list[_PendingWindow] = []
+        foreign: dict[_BatchKey, list[tuple[int, _PendingWindow]]] = defaultdict(list)
         attempts = [
             self._attempt(window, hypothesis, 0.0, new_tokens)
             for window, hypothesis in zip(batch, hypotheses, strict=True)
@@ -258,7 +264,9 @@ class ShortWindowEngine:
             if guard and (is_doubtful or _is_in_another_script(window, attempt)):
                 if self._is_foreign(window, encoded[row : row + 1], guard):
                     if window.decoding.spoken is not None:
-                        continue  # decoded from the same place in the next round
+                        spoken = self._in_spoken_language(window)
+                        foreign[spoken.key].append((row, spoken))
+                        continue
                     if verdict in DOUBTFUL:
                         attempt, verdict = self._give_up(window, guard)
                 elif verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
@@ -273,7 +281,16 @@ class ShortWindowEngine:
                     longer.append(self._longer_window(window, attempt))
                 case Verdict.DOUBT:
                     longer.append(self._full_window(window))
+        for rows in foreign.values():  # their language is chosen once, so this ends
+            longer += self._decode_encoded(
+                [window for _, window in rows], encoded[[row for row, _ in rows]]
+            )
         return longer
+
+    def _in_spoken_language(self, window: _PendingWindow) -> _PendingWindow:
+        """Return the window for decoding the same encoded audio in the language that is spoken."""
+        self.counts.windows += 1
+        return _PendingWindow(window.decoding, window.frames, self._prompt(window.decoding, ()))
 
     def _decode_with_beams(
         self,
