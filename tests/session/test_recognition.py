@@ -399,12 +399,12 @@ def test_speech_that_follows_closely_is_decoded_with_what_precedes_it() -> None:
     ("end", "text"),
     [
         ({"is_cut": True}, "beauty was"),
-        ({"is_cut": False, "is_unfinished": True}, "beauty was"),
+        ({"is_cut": False, "is_unfinished": True}, "beauty was."),
         ({"is_cut": False}, "beauty was."),
     ],
     ids=["length", "request", "silence"],
 )
-def test_an_utterance_that_ends_in_the_middle_of_speech_has_no_full_stop(
+def test_an_utterance_that_its_length_ends_has_no_full_stop(
     end: dict[str, bool], text: str
 ) -> None:
     stage = Stage(wants_partials=False, has_word_times=False)

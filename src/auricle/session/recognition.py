@@ -569,7 +569,7 @@ class Recognition:
             give_up_at=(now if arrived_at is None else arrived_at) + self._max_wait_s,
             speculation=early,
             is_doubtful=end.is_doubtful and utterance.has_word_times,
-            is_cut=isinstance(end, UtteranceEnd) and (end.is_cut or end.is_unfinished),
+            is_cut=isinstance(end, UtteranceEnd) and end.is_cut,
             is_unfinished=(
                 isinstance(end, UtteranceEnd) and end.is_unfinished and utterance.has_word_times
             ),

@@ -52,7 +52,7 @@ def test_text_begins_as_the_final_before_it_ends() -> None:
     assert it.final(3, pending("It is full.", 3.0), 10.0).text == "It is full."
 
 
-@pytest.mark.parametrize("changes", [{"is_cut": True}, {"end_of_turn": 0.1}], ids=["cut", "turn"])
+@pytest.mark.parametrize("changes", [{"is_cut": True}, {"end_of_turn": 0.04}], ids=["cut", "turn"])
 def test_a_sentence_that_continues_has_no_full_stop(changes: dict[str, Any]) -> None:
     words = (Word(0, 8000, " The", 0.9), Word(8000, SECOND, " train.", 0.9))
     segments = (Segment(0, SECOND, "The train.", words),)
@@ -65,7 +65,7 @@ def test_a_sentence_that_continues_has_no_full_stop(changes: dict[str, Any]) -> 
     assert it.final(2, pending("Is full.", 1.5), 10.0).text == "is full."
 
 
-@pytest.mark.parametrize("changes", [{}, {"end_of_turn": 0.9}], ids=["silence", "turn"])
+@pytest.mark.parametrize("changes", [{}, {"end_of_turn": 0.06}], ids=["silence", "turn"])
 def test_a_sentence_that_may_have_ended_keeps_its_full_stop(changes: dict[str, Any]) -> None:
     final = ChannelText(None, ()).final(1, pending("The train.", **changes), 10.0)
     assert final.text == "The train."
