@@ -20,7 +20,11 @@ def test_a_token_is_known_by_the_key_that_made_it_only() -> None:
 
 
 def test_a_token_may_stand_in_a_subprotocol_and_in_an_address() -> None:
-    assert re.fullmatch(r"tok1\.1700000061\.[A-Za-z0-9_-]{43}", TOKEN)
+    assert re.fullmatch(r"tok1\.1700000061\.[0-9a-f]{16}\.[A-Za-z0-9_-]{43}", TOKEN)
+
+
+def test_two_tokens_of_one_second_differ() -> None:
+    assert SIGNER.issue(NOW, 60) != TOKEN
 
 
 def test_no_character_of_a_token_can_be_changed() -> None:

@@ -2,9 +2,9 @@
 
 ::
 
-    tok1.<expires at, seconds since 1970>.<HMAC-SHA256 of all before, base64url>
+    tok1.<expires at, seconds since 1970>.<random hex digits>.<HMAC-SHA256 of all before, base64url>
 
-Tokens are stateless. The signing secret is derived from the key alone, so a token is valid on every
+Each is different, so that two of one second are not mistaken for one. Tokens are stateless. The signing secret is derived from the key alone, so a token is valid on every
 server with that key, survives a restart, and is revoked with the key. The derivation is slow
 (scrypt): otherwise the holder of a token could test millions of candidate keys a second against it.
 All characters are valid in a WebSocket subprotocol and in a URL.
@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import math
 import re
+import secrets
 
 from auricle.values.errors import TokenExpired
 
@@ -46,7 +47,7 @@ class TokenSigner:
 
     def issue(self, now: float, ttl_s: int) -> str:
         """Issue a token valid for ``ttl_s`` seconds; ``now`` is seconds since 1970."""
-        claim = f"{_VERSION}.{math.ceil(now) + ttl_s}"
+        claim = f"{_VERSION}.{math.ceil(now) + ttl_s}.{secrets.token_hex(8)}"
         return f"{claim}.{self._signature(claim)}"
 
     def issue_reading(self, session_id: str, now: float, ttl_s: int) -> str:
