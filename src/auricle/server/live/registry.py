@@ -147,7 +147,7 @@ class LiveSessions:
         self._allowances = rate_limiter
         self._ids = itertools.count(1)
         self._runners: dict[str, LiveRunner] = {}
-        self._charged_samples: dict[str, int] = {}
+        self._claims: dict[str, object] = {}  # the newest of each lost session
         self._meter = LoadMeter(models.default.engine.costs.job_overhead_s)
         self._log_at, self._logged = 0.0, "live_on_time"
         metrics.connected.set_function(lambda: self.connected)
@@ -249,8 +249,11 @@ class LiveSessions:
         Raises:
             ModelNotFound: There is no such model.
             BadRequest: The parameters are incompatible with each other or with the model.
+            TakenOver: Another connection has the claimed session.
         """
         try:
+            if claim.id in self._runners:
+                raise _taken_over()
             id = claim.id or self._secrets.new_id()
             known_voices = self._voices.find(client, claim.lost)
             session = LiveSession(
@@ -270,39 +273,38 @@ class LiveSessions:
                 known_voices=known_voices,
                 wording=wording,
             )
+            can_return = source == NATIVE and session.is_resumable and owner is not None
+            followers = [
+                each.open(
+                    session.id,
+                    owner,
+                    source,
+                    session.received_sample,
+                    request_id,
+                    can_return=can_return,
+                    end_before=claim.ends.get(name),
+                    unfinished_audio=partial(self._unfinished_audio, session, source),
+                )
+                for name, each in self.followers.items()
+            ]
+            if can_return:
+                self._voices.open(session.id, session.speakers, client, claim.lost)
+            runner = LiveRunner(
+                session,
+                place,
+                client=client,
+                transcriber=self._transcriber,
+                workers=self.workers,
+                metrics=self.metrics,
+                reserve=partial(self.places.change_model, place),
+                followers=followers,
+                may_speak=partial(self.places.check_first_words, place),
+            )
+            runner.set_load(self._meter.load)
         except BaseException:
             self.places.leave(place)
             raise
-        can_return = source == NATIVE and session.is_resumable and owner is not None
-        followers = [
-            each.open(
-                session.id,
-                owner,
-                source,
-                session.received_sample,
-                request_id,
-                can_return=can_return,
-                end_before=claim.ends.get(name),
-                unfinished_audio=partial(self._unfinished_audio, session, source),
-            )
-            for name, each in self.followers.items()
-        ]
-        if can_return:
-            self._voices.open(session.id, session.speakers, client, claim.lost)
-        runner = LiveRunner(
-            session,
-            place,
-            client=client,
-            transcriber=self._transcriber,
-            workers=self.workers,
-            metrics=self.metrics,
-            reserve=partial(self.places.change_model, place),
-            followers=followers,
-            may_speak=partial(self.places.check_first_words, place),
-        )
-        runner.set_load(self._meter.load)
         self._runners[session.id] = runner
-        self._charged_samples[session.id] = session.received_sample
         await group.start(self._run, runner)
         return runner
 
@@ -347,15 +349,29 @@ class LiveSessions:
         """Return what a client may continue of a lost session: its readers, and its voices.
 
         A session of that id exists if its client has not got its secret, as the connection was lost
-        before. It ends; it has received nothing.
+        before. It ends; it has received nothing. Of claims that arrive together, the last counts.
+
+        Raises:
+            TakenOver: Another connection claims the session.
         """
         if not self._secrets.is_genuine(session_id, secret, client):
             return NO_CLAIM
+        own = self._claims[session_id] = object()
+        try:
+            claim = await self._claim(client, session_id, secret)
+            if self._claims.get(session_id) is not own:
+                raise _taken_over()
+            return claim
+        finally:
+            if self._claims.get(session_id) is own:
+                del self._claims[session_id]
+
+    async def _claim(self, client: ClientId, session_id: str, secret: str) -> Claim:
         runner = self._runners.get(session_id)
         if runner is not None and runner.session.secret != secret:
             for each in self.followers.values():
                 each.await_speaker(session_id, time.monotonic() + RETURN_S)
-            runner.end(TakenOver("Another connection has continued this session."))
+            runner.end(_taken_over())
             with anyio.move_on_after(TAKEOVER_S):
                 while session_id in self._runners:  # noqa: ASYNC110  # no event
                     await anyio.sleep(MIN_SLEEP_S)
@@ -378,7 +394,8 @@ class LiveSessions:
         Neither is the audio of a session that hides private data stored: it has that data.
         """
         can_resend = source == NATIVE and session.is_resumable
-        if can_resend and not self._runners[session.id].is_finishing:
+        runner = self._runners.get(session.id)
+        if can_resend and not (runner is not None and runner.is_finishing):
             return None
         if hides_text(session.parameters.filters):
             return None
@@ -397,24 +414,28 @@ class LiveSessions:
         store_at = time.monotonic() + STORE_S
         while True:
             await anyio.sleep(TICK_S)
-            try:
-                self._measure(time.monotonic())
-            except Exception as error:  # a failed measurement must not end sessions
-                log_unexpected(error)
-            load = self._meter.load
-            self._read_interval_s = READ_INTERVAL_PER_CLIENT_S * self.connected
-            for runner in self._runners.values():
-                try:
-                    runner.set_load(load)
-                except Exception as error:
-                    runner.fail(error)
-                self._charge(runner)
             now = time.monotonic()
-            self._end_expired(now)
-            self._inform_followers(now)
+            for work in self._measure, self._look_at, self._end_expired, self._inform_followers:
+                try:
+                    work(now)
+                except Exception as error:  # one failure must not end all sessions
+                    log_unexpected(error)
             if now >= store_at:
-                await self.store_capacity()
+                try:
+                    await self.store_capacity()
+                except Exception as error:
+                    log_unexpected(error)
                 store_at = now + STORE_S
+
+    def _look_at(self, now: float) -> None:
+        """Say to all sessions what the load is, and charge what they have received."""
+        self._read_interval_s = READ_INTERVAL_PER_CLIENT_S * self.connected
+        for runner in self._runners.values():
+            try:
+                runner.set_load(self._meter.load)
+                self._charge(runner, now)
+            except Exception as error:
+                runner.fail(error)
 
     async def store_capacity(self) -> None:
         """Keep what was learned of the machine, and how many sessions will return."""
@@ -489,22 +510,38 @@ class LiveSessions:
             await runner.run(task_status=task_status)
             is_over = True
         finally:
-            self.metrics.clients.session_ended(runner.client)
-            self._charge(runner)
-            until = None if runner.session.is_closed else time.monotonic() + RETURN_S
-            self._voices.end(runner.session.id, until)
-            for each in self.followers.values():
-                if is_over or not each.is_logged(runner.session.id):
-                    self._end_for(each, runner)
-            runner.release(is_over=is_over)
-            del self._charged_samples[runner.session.id]
-            del self._runners[runner.session.id]
-            self.places.leave(runner.place)
+            self._end(runner, is_over=is_over)
+
+    def _end(self, runner: LiveRunner, *, is_over: bool) -> None:
+        """Release all that a session holds, whatever fails."""
+        session, now = runner.session, time.monotonic()
+        until = None if session.is_closed else now + RETURN_S
+
+        def end_for(followers: SessionFollowers) -> None:
+            if is_over or not followers.is_logged(session.id):
+                self._end_for(followers, runner)
+
+        for step in (
+            partial(self.metrics.clients.session_ended, runner.client),
+            partial(self._charge, runner, now),
+            partial(self._voices.end, session.id, until),
+            *(partial(end_for, each) for each in self.followers.values()),
+            partial(runner.release, is_over=is_over),
+        ):
+            try:
+                step()
+            except Exception as error:
+                log_unexpected(error, session=session.id)
+        del self._runners[session.id]
+        self.places.leave(runner.place)
 
     def _inform_followers(self, now: float) -> None:
         for followers in self.followers.values():
             for runner in self._runners.values():
-                self._inform(followers, runner, now)
+                try:
+                    self._inform(followers, runner, now)
+                except Exception as error:
+                    runner.fail(error)
             followers.tick(now)
 
     def _inform(self, followers: SessionFollowers, runner: LiveRunner, now: float) -> None:
@@ -534,13 +571,13 @@ class LiveSessions:
             time.monotonic(),
         )
 
-    def _charge(self, runner: LiveRunner) -> None:
+    def _charge(self, runner: LiveRunner, now: float) -> None:
         """Charge the audio of all separate channels received since the last charge."""
         session = runner.session
-        samples = session.received_sample - self._charged_samples[session.id]
-        self._charged_samples[session.id] += samples
+        samples = session.received_sample - runner.charged_sample
+        runner.charged_sample += samples
         audio_s = samples * session.parameters.separate_channels / SAMPLE_RATE_HZ
-        self._allowances.charge_audio(runner.client, audio_s, time.monotonic())
+        self._allowances.charge_audio(runner.client, audio_s, now)
         self.metrics.clients.count_audio(runner.client, audio_s)
 
     def _end_expired(self, now: float) -> None:
@@ -563,3 +600,7 @@ class LiveSessions:
                 runner.end()
             elif is_acknowledged or is_late:
                 runner.finish()
+
+
+def _taken_over() -> TakenOver:
+    return TakenOver("Another connection has continued this session.")

@@ -62,6 +62,9 @@ class LiveRunner:
             queue room for the model's finals.
         followers: Get all events, each final once, whether or not a client is connected.
         may_speak: Called when the session first begins to speak; raises if it must not.
+
+    Attributes:
+        charged_sample: Position up to which the received audio is charged to the client.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class LiveRunner:
     ) -> None:
         self.session = session
         self.place = place
+        self.charged_sample = session.received_sample
         self.client = client
         self.detached_at: float | None = time.monotonic()
         self.was_attached = False
