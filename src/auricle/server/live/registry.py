@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import inf
+from math import ceil, inf
 from types import MappingProxyType
 
 import anyio
@@ -134,6 +134,7 @@ class LiveSessions:
         )
         self._secrets = secrets
         self._memory = memory
+        self._kept_ids: tuple[str, ...] = ()  # of the sessions that were open at the drain
         self.metrics = metrics
         self.draining = anyio.Event()
         self.followers = followers
@@ -342,7 +343,9 @@ class LiveSessions:
         return runner
 
     def returns(self, client: ClientId, session_id: str, secret: str) -> bool:
-        """Return whether a client returns with a session of the server's last run."""
+        """Return whether a client returns with a session that the server's last run had open."""
+        if session_id not in self._memory.last_sessions:
+            return False
         return self._secrets.returns(session_id, secret, client, time.monotonic())
 
     async def reclaim(self, client: ClientId, session_id: str, secret: str) -> Claim:
@@ -412,20 +415,24 @@ class LiveSessions:
     async def watch(self) -> None:
         """Measure the load and expire sessions until cancelled."""
         store_at = time.monotonic() + STORE_S
-        while True:
-            await anyio.sleep(TICK_S)
-            now = time.monotonic()
-            for work in self._measure, self._look_at, self._end_expired, self._inform_followers:
-                try:
-                    work(now)
-                except Exception as error:  # one failure must not end all sessions
-                    log_unexpected(error)
-            if now >= store_at:
-                try:
+        try:
+            while True:
+                await anyio.sleep(TICK_S)
+                now = time.monotonic()
+                self._tick(now)
+                if now >= store_at:
                     await self.store_capacity()
-                except Exception as error:
-                    log_unexpected(error)
-                store_at = now + STORE_S
+                    store_at = now + STORE_S
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.store_capacity()
+
+    def _tick(self, now: float) -> None:
+        for work in self._measure, self._look_at, self._end_expired, self._inform_followers:
+            try:
+                work(now)
+            except Exception as error:  # one failure must not end all sessions
+                log_unexpected(error)
 
     def _look_at(self, now: float) -> None:
         """Say to all sessions what the load is, and charge what they have received."""
@@ -438,9 +445,22 @@ class LiveSessions:
                 runner.fail(error)
 
     async def store_capacity(self) -> None:
-        """Keep what was learned of the machine, and how many sessions will return."""
-        sessions = sum(runner.session.is_resumable for runner in self._runners.values())
-        await to_thread.run_sync(self._memory.store, self.admission.capacity, sessions)
+        """Keep what was learned of the machine, and which sessions may return."""
+        ids = self._kept_ids if self.draining.is_set() else self._returning_ids()
+        try:
+            await to_thread.run_sync(self._memory.store, self.admission.capacity, ids)
+        except Exception as error:
+            log_unexpected(error)
+
+    def _returning_ids(self) -> tuple[str, ...]:
+        """Return the ids of open sessions that may return, of each key at most its part."""
+        ids: dict[ClientId, list[str]] = {}
+        for runner in self._runners.values():
+            session = runner.session
+            if session.is_resumable and not (session.is_closed or runner.is_finishing):
+                ids.setdefault(runner.client, []).append(session.id)
+        part = ceil(self.admission.load().capacity / max(1, len(ids)))
+        return tuple(id for own in ids.values() for id in own[:part])
 
     def _measure(self, now: float) -> None:
         """Measure the load, and what it says of the machine."""
@@ -490,6 +510,7 @@ class LiveSessions:
 
     def drain(self) -> None:
         """Signal every connection to close; sessions can't be resumed here any more."""
+        self._kept_ids = self._kept_ids or self._returning_ids()
         self.draining.set()
         for followers in self.followers.values():
             followers.suspend_waiting()

@@ -252,17 +252,18 @@ async def test_a_restart_of_the_server_loses_no_word(tmp_path: Path) -> None:
 
 
 async def test_a_session_of_the_last_run_is_admitted_first_and_a_forged_one_is_not(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(admission, "RETURN_S", 0.0)
     settings = LiveSettings(live_speakers=1)
     ledger = LedgerSettings(state_dir=tmp_path / "state")
-    async with (
-        live(tmp_path, settings, ledger) as service,
-        started(service, seq=1) as (caller, ready),
-    ):
-        await caller.send(bytes(8) + pcm(SPEECH[:16_000]))
-        service.state.drain()
-        assert await caller.until_closed() == (1012, "draining")
+    async with live(tmp_path, settings, ledger) as service:
+        async with started(service, seq=1) as (caller, stopped):
+            await finals_of(caller)
+        async with started(service, seq=1) as (caller, ready):
+            await caller.send(bytes(8) + pcm(SPEECH[:16_000]))
+            service.state.drain()
+            assert await caller.until_closed() == (1012, "draining")
     async with live(tmp_path, settings, ledger) as service:
         service.transcriber.gate = anyio.Event()
         lie = {"session": ready["session"], "secret": ready["secret"][::-1]}
@@ -273,6 +274,7 @@ async def test_a_session_of_the_last_run_is_admitted_first_and_a_forged_one_is_n
             assert (await refused(service, **START))[1]["code"] == "server_full"
             for resume, is_admitted in (
                 (lie, False),
+                ({"session": stopped["session"], "secret": stopped["secret"]}, False),
                 ({"session": "0" * 24, "secret": ready["secret"]}, False),
                 ({"session": ready["session"], "secret": ready["secret"]}, True),
                 ({"session": ready["session"], "secret": ready["secret"]}, False),  # only once

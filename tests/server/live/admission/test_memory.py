@@ -42,7 +42,7 @@ def restored(directory: Path, machine: Machine = HERE, live_speakers: int = 0) -
 
 def store(directory: Path, speakers: float = 33.3, sessions: int = 0) -> None:
     capacity = SpeakerCapacity(speakers, is_learned=True)
-    CapacityMemory(directory, HERE).store(capacity, sessions)
+    CapacityMemory(directory, HERE).store(capacity, [f"s{each}" for each in range(sessions)])
 
 
 def expects_returns(admission: LiveAdmission) -> bool:
@@ -71,7 +71,7 @@ def test_what_was_learned_is_known_after_a_restart(tmp_path: Path) -> None:
 
 def test_a_first_estimate_stays_one_after_a_restart(tmp_path: Path) -> None:
     it = CapacityMemory(tmp_path, HERE)
-    it.store(it.restored().capacity, 0)
+    it.store(it.restored().capacity, [])
     assert not restored(tmp_path).capacity.is_learned
 
 
@@ -95,7 +95,7 @@ def test_a_measurement_is_the_first_estimate_until_more_is_learned(tmp_path: Pat
     machine = Machine(HERE.of, workers=2, measured=40)
     capacity = restored(tmp_path, machine).capacity
     assert (capacity.speakers, capacity.is_learned) == (40, True)
-    CapacityMemory(tmp_path, machine).store(SpeakerCapacity(33), 0)
+    CapacityMemory(tmp_path, machine).store(SpeakerCapacity(33), [])
     assert restored(tmp_path, machine).capacity.speakers == 33
 
 
@@ -103,7 +103,7 @@ def test_a_new_measurement_replaces_what_was_learned(tmp_path: Path) -> None:
     store(tmp_path, 33)
     measured = Machine(HERE.of, workers=2, measured=40)
     assert restored(tmp_path, measured).capacity.speakers == 40
-    CapacityMemory(tmp_path, measured).store(SpeakerCapacity(36), 0)
+    CapacityMemory(tmp_path, measured).store(SpeakerCapacity(36), [])
     assert restored(tmp_path, Machine(HERE.of, workers=2, measured=41)).capacity.speakers == 41
 
 
@@ -114,7 +114,7 @@ def test_what_the_operator_sets_does_not_replace_what_was_learned(
     if was_learned:
         store(tmp_path, 33)
     it = CapacityMemory(tmp_path, HERE, live_speakers=5)
-    it.store(it.restored().capacity, 0)
+    it.store(it.restored().capacity, [])
     capacity = restored(tmp_path).capacity
     assert (capacity.speakers, capacity.is_learned) == (
         33 if was_learned else 2 * SPEAKERS_PER_WORKER,
@@ -141,10 +141,10 @@ def test_what_the_operator_sets_counts_and_does_not_change(tmp_path: Path) -> No
         b"{}",
         b'{"of": "two cores, base", "speakers": "many"}',
         json.dumps(
-            {"of": HERE.of, "speakers": 9, "is_learned": 1, "measured": 0, "sessions": 0, "at": 0}
+            {"of": HERE.of, "speakers": 9, "is_learned": 1, "measured": 0, "sessions": [], "at": 0}
         ).encode(),
         b'{"of":"two cores, base","speakers":1e999,"is_learned":true,"measured":0,'
-        b'"sessions":0,"at":0}',
+        b'"sessions":[],"at":0}',
         b" " * 20_000 + b'{"of":"two cores, base","speakers":9,"is_learned":true}',
     ],
 )
@@ -165,7 +165,7 @@ def test_a_folder_in_place_of_the_file_is_ignored(tmp_path: Path) -> None:
 def test_a_value_that_makes_no_sense_still_lets_somebody_speak(tmp_path: Path) -> None:
     store(tmp_path)
     kept = json.loads((tmp_path / FILE).read_text())
-    (tmp_path / FILE).write_text(json.dumps(kept | {"speakers": -7, "sessions": -3}))
+    (tmp_path / FILE).write_text(json.dumps(kept | {"speakers": -7}))
     admission = restored(tmp_path)
     assert admission.capacity.speakers == 1
     admission.join("p1", ALICE, Waiter("a"), 0.0)
@@ -176,9 +176,9 @@ def test_a_state_directory_that_can_not_be_written_is_reported_once(tmp_path: Pa
     it = CapacityMemory(tmp_path / "file", HERE)
     with capture_logs() as logged:
         for _ in range(3):
-            it.store(SpeakerCapacity(5), 0)
+            it.store(SpeakerCapacity(5), [])
         (tmp_path / "file").unlink()
-        it.store(SpeakerCapacity(5), 0)
+        it.store(SpeakerCapacity(5), [])
     assert [line["event"] for line in logged] == ["capacity_not_kept"]
     assert restored(tmp_path / "file").capacity.speakers == 5
 

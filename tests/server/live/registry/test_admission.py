@@ -17,7 +17,7 @@ from auricle.server.live.registry import (
     MAX_READ_INTERVAL_S,
     MAX_SILENT_READ_INTERVAL_S,
 )
-from auricle.values.commands import Configure, StreamParameters
+from auricle.values.commands import Configure, Stop, StreamParameters
 from auricle.values.errors import (
     BadRequest,
     ModelNotFound,
@@ -197,17 +197,30 @@ async def test_a_client_with_an_id_keeps_its_position_among_those_that_wait(
         fakes.live.places.admit(ALICE, None, waiter="first")
 
 
-async def test_what_was_learned_and_how_many_will_come_back_is_kept() -> None:
+async def test_what_was_learned_and_who_may_come_back_is_kept() -> None:
     async with sessions() as fakes:
-        await fakes.open()
+        runner = await fakes.open()
         await fakes.open(PLAIN)  # can't be resumed
+        stopped = await fakes.open()
+        stopped.attach(Ear())
+        stopped.receive_command(Stop())
+        await poll_until(lambda: stopped.session.is_closed)
         await fakes.live.store_capacity()
         kept = json.loads((fakes.directory / "speakers.json").read_text())
     assert (kept["sessions"], kept["speakers"], kept["is_learned"]) == (
-        1,
+        [runner.session.id],
         SPEAKERS_PER_WORKER,
         False,
     )
+
+
+async def test_of_each_key_no_more_sessions_come_back_than_its_part() -> None:
+    async with sessions(LiveSettings(live_speakers=6)) as fakes:
+        runners = [await fakes.open() for _ in range(5)]
+        other = await fakes.open(client=ClientId("bob"))
+        await fakes.live.store_capacity()
+        kept = json.loads((fakes.directory / "speakers.json").read_text())
+    assert kept["sessions"] == [each.session.id for each in [*runners[:3], other]]
 
 
 @pytest.mark.wall_clock

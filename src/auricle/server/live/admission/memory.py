@@ -1,10 +1,11 @@
 """What was learned of the machine, kept in the state directory over restarts.
 
 The file ``speakers.json`` holds the estimate with the machine, model and version that it applies
-to, and the number of live sessions, which are admitted first after a restart.
+to, and the ids of open live sessions, which are admitted first after a restart.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, SpeakerC
 from auricle.system.atomic_file import replacing
 
 FILE = "speakers.json"
-MAX_FILE_BYTES = 10_000
+MAX_FILE_BYTES = 1_000_000
 """A larger file is not ours."""
+MAX_SESSIONS = 5000
+"""Maximum number of ids in the file."""
 RETURN_S = 300.0
 """Sessions of a server that stopped longer ago than this are not expected back."""
 
@@ -44,7 +47,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     speakers: float
     is_learned: bool
     measured: int
-    sessions: int
+    sessions: tuple[str, ...]
     at: float
 
 
@@ -55,12 +58,16 @@ class CapacityMemory:
         directory: The state directory; it is created when something is written.
         machine: What the capacity is of.
         live_speakers: What the operator has set instead; 0: nothing.
+
+    Attributes:
+        last_sessions: Ids of the sessions that the last run had open; known once restored.
     """
 
     def __init__(self, directory: Path, machine: Machine, live_speakers: int = 0) -> None:
         self._path = directory / FILE
         self._machine = machine
         self._live_speakers = live_speakers
+        self.last_sessions: frozenset[str] = frozenset()
         self._has_failed = False
         self._learned: SpeakerCapacity | None = None  # which the operator's number hides
 
@@ -78,17 +85,19 @@ class CapacityMemory:
             self._learned = capacity
             capacity = SpeakerCapacity(self._live_speakers, is_fixed=True)
         is_recent = kept is not None and 0 <= time.time() - kept.at < RETURN_S
-        return LiveAdmission(capacity, returning=kept.sessions if kept and is_recent else 0)
+        if kept is not None:
+            self.last_sessions = frozenset(kept.sessions)
+        return LiveAdmission(capacity, returning=len(self.last_sessions) if is_recent else 0)
 
-    def store(self, capacity: SpeakerCapacity, sessions: int) -> None:
-        """Write what is known now, and the number of live sessions. Blocks."""
+    def store(self, capacity: SpeakerCapacity, sessions: Sequence[str]) -> None:
+        """Write what is known now, and the ids of open live sessions. Blocks."""
         capacity = self._learned or capacity
         kept = _Kept(
             of=self._machine.of,
             speakers=round(capacity.speakers, 1),
             is_learned=capacity.is_learned,
             measured=self._machine.measured,
-            sessions=sessions,
+            sessions=tuple(sessions[:MAX_SESSIONS]),
             at=time.time(),
         )
         try:
