@@ -232,7 +232,8 @@ class UploadContext:
         """Read and parse a JSON body with audio.
 
         A large one is in memory only while it is parsed, a few at a time: until it is complete, and
-        until its audio is transcribed, it is in a file. So slow clients hold no memory.
+        until its audio is transcribed, it is in a file, with a slot as other files have. So slow
+        clients hold no memory, and a limited part of the disk.
 
         Args:
             max_bytes: Maximum size of the body.
@@ -242,11 +243,12 @@ class UploadContext:
             BadRequest: It isn't valid, or the client stopped sending, or is too slow.
             UnsupportedFormat: The audio format is unknown.
             LedgerFull: The disk is full.
-            Overloaded: The slot was needed for another client.
+            Overloaded: There is no slot, or it was needed for another client.
         """
         body, spool = bytearray(), None
         async for chunk in self._chunks(max_bytes):
             if spool is None and len(body) + len(chunk) > MAX_JSON_BYTES_IN_MEMORY:
+                self._slot = self._slot or self._take(self.uploads.file_slots)
                 spool = await self.new_file()
                 await spool.write(body)
                 body.clear()
@@ -257,6 +259,8 @@ class UploadContext:
         if spool is None:
             params, audio = await parse_payload(body)
             return params, Upload(audio)
+        if self._slot is not None:
+            self._slot.is_received = True
         await spool.flush()
         audio_file = await self.new_file()
         slots = self.uploads.large_json
@@ -388,7 +392,8 @@ class UploadContext:
             estimate_s(upload.size_bytes, audio_format, params.sample_rate_hz) or MIN_ESTIMATE_S
         )
         if audio_s > MAX_UTTERANCE_S:
-            self._take(self.uploads.file_slots, is_received=True)
+            if self._slot is None:
+                self._take(self.uploads.file_slots, is_received=True)
             self._room.close()
             return None
         limit_s = params.max_wait_s or self.uploads.settings.max_wait_s

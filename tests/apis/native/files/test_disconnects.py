@@ -114,6 +114,22 @@ async def test_large_json_is_in_a_file_while_it_arrives(running: Live) -> None:
     assert stored_bytes() == 0
 
 
+async def test_large_json_takes_a_slot_of_files(tmp_path: Path) -> None:
+    content = b'{"audio_format": "pcm16", "audio": "' + b"A" * 2_000_000 + b'"}'
+    message = request_bytes("/utterance", "application/json", content)
+    async with live(tmp_path, max_file_jobs=1) as running:
+        async with await running.connect() as slow, await running.connect() as other:
+            await slow.send(message[:-1000])
+            spool = running.state.storage.spool.path
+            await poll_until(lambda: list(spool.iterdir()))
+            await other.send(message[:-1000])
+            status, _, body = await read_answer(other)
+            assert (status, json.loads(body)["error"]["code"]) == (503, "queue_full")
+            await slow.send(message[-1000:])
+            assert (await read_answer(slow))[0] == 200
+        await running.until_at_rest()
+
+
 async def test_large_json_is_transcribed_and_leaves_nothing(running: Live) -> None:
     audio = CLIP_BYTES + bytes(2_000_000)
     content = b'{"job_id": "a1", "audio": "' + in_base64(audio).encode() + b'"}'
