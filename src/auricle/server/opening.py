@@ -25,6 +25,7 @@ from auricle.server.http.errors import error_body
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.storage import Storage
 from auricle.server.telemetry.watched_database import WatchedDatabase
+from auricle.server.uploads.params import ended_request
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.values.errors import LedgerUnusable, PoisonJob
 from auricle.values.speakers import SpeakerLabelling
@@ -87,7 +88,7 @@ def _open_ledger(settings: Settings, database: Database) -> Ledger:
         settings.server.keep_results_s,
         error=msgspec.json.encode(error_body(error)),
     )
-    ledger = Ledger(database, secrets.token_hex(8), poisoned)
+    ledger = Ledger(database, secrets.token_hex(8), poisoned, ended_request)
     if not _shares_jobs(settings):  # the lock of the database proves that no other server runs
         try:
             ledger.requeue_all(time.time())

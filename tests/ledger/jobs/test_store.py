@@ -253,13 +253,23 @@ def test_a_finish_that_is_repeated_has_one_effect(ledger: Ledger, events: Stored
     assert len(events.of(subject_of(first.spec.uid))) == 1
 
 
-def test_the_end_of_a_job_may_replace_its_request(ledger: Ledger) -> None:
-    spec = a_spec()
+@pytest.mark.parametrize("how", ["finished", "cancelled", "lost"])
+def test_the_end_of_a_job_shortens_its_request(database: Database, how: str) -> None:
+    ledger = Ledger(database, "gateway-1", POISONED, lambda request: request[:4])
+    spec, now = replace(a_spec(), request=b"less and more"), NOW
     ledger.accept(spec, QUOTA, NOW)
-    ended = ledger.finish(lease(ledger), replace(DONE, request=b"less"), NOW)
-
+    if how == "finished":
+        ledger.finish(lease(ledger), DONE, NOW)
+    elif how == "cancelled":
+        ledger.cancel(KEY, "job-1", 60.0, NOW)
+    else:
+        while (found := ledger.find(KEY, "job-1")) and not found.state.is_final:
+            lease(ledger, now := now + 1000)
+            ledger.requeue_all(now)
+    ended = ledger.find(KEY, "job-1")
+    assert ended is not None
+    assert ended.state.is_final
     assert ended.spec == replace(spec, request=b"less")
-    assert ledger.find(KEY, "job-1") == ended
     assert ledger.accept(replace(spec, uid="again"), QUOTA, NOW) == (ended, False)
 
 

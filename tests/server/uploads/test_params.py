@@ -11,6 +11,7 @@ from auricle.server.uploads.params import (
     check,
     decode_params,
     encode_params,
+    ended_request,
     parse_query,
 )
 from auricle.values.audio_formats import FORMAT_OPTIONS
@@ -188,3 +189,18 @@ def test_parameters_of_other_versions_are_readable() -> None:
     del stored["options"]["beam_size"]
     params = decode_params(json.dumps(stored).encode())
     assert params.options.beam_size == DEFAULT_BEAM_SIZE
+
+
+def test_only_the_callback_is_kept_of_a_job_that_has_ended() -> None:
+    assert ended_request(encode_params(PARAMS)) == b""
+    assert ended_request(b"of another version") == b"of another version"
+    fields = Fields(
+        job_id="job",
+        audio_format="pcm16",
+        initial_prompt="word " * 200,
+        callback_url="https://receiver.example",
+    )
+    params = check(fields)
+    kept = ended_request(encode_params(params))
+    assert decode_params(kept).callback == params.callback
+    assert b"word " not in kept

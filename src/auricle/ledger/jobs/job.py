@@ -114,10 +114,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended, and for how long its row is kept.
-
-    ``request`` replaces that of the job, without what only its work needed; ``None``: it stays.
-    """
+    """How a job ended, and for how long its row is kept."""
 
     state: JobState
     keep_s: float
@@ -125,7 +122,6 @@ class Outcome:
     error: bytes | None = None
     text: str = ""
     duration_ms: int | None = None
-    request: bytes | None = None
 
 
 def digest_of(request: bytes, audio_sha256: bytes) -> str:
@@ -155,10 +151,8 @@ def end(job: Job, outcome: Outcome, now: float) -> Job:
     number stays, so that the writer that ended the job can repeat itself safely.
     """
     keep_audio_s = 0.0 if outcome.state is JobState.CANCELLED else job.spec.keep_audio_s
-    request = job.spec.request if outcome.request is None else outcome.request
     return replace(
         job,
-        spec=replace(job.spec, request=request),
         state=outcome.state,
         gateway=None,
         lease_until=0.0,

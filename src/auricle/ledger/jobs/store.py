@@ -5,7 +5,7 @@ commit. ``now`` is Unix time in seconds.
 """
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
@@ -67,12 +67,20 @@ class Ledger:
         database: Runs the transactions.
         gateway: Unique id of this process; another for each start.
         poisoned: How a job ends that killed its gateway again and again.
+        ended_request: Returns what is kept of a job's request after its end.
     """
 
-    def __init__(self, database: Database, gateway: str, poisoned: Outcome) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateway: str,
+        poisoned: Outcome,
+        ended_request: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         self._database = database
         self._gateway = gateway
         self._poisoned = poisoned
+        self._ended_request = ended_request
 
     # Callers: accept, look up, cancel, delete.
 
@@ -171,7 +179,7 @@ class Ledger:
                 return None
             cancelled = jobs.cancel(job, keep_s, now)
             if cancelled is not job:
-                _end(transaction, cancelled, now)
+                return self._end(transaction, cancelled, now)
             return cancelled
 
         return self._database.write("cancel", work)
@@ -355,10 +363,7 @@ class Ledger:
             job = _claimed(transaction, claim)
             finished = leases.finish(job, claim, outcome, now)
             if finished is not job:
-                _end(transaction, finished, now)
-                if (request := outcome.request) is not None:
-                    statement = "UPDATE jobs SET request = ? WHERE number = ?"
-                    transaction.execute(statement, request, finished.number)
+                finished = self._end(transaction, finished, now)
                 step(transaction)
             return finished
 
@@ -455,10 +460,22 @@ class Ledger:
             if leases.is_leasable(job, now, working_on):
                 self._lose(transaction, job, now)
 
+    def _end(self, transaction: Transaction, job: Job, now: float) -> Job:
+        """Store a job that has ended, and queue the event for its callback."""
+        job = replace(job, spec=replace(job.spec, request=self._ended_request(job.spec.request)))
+        _update(transaction, job)
+        statement = "UPDATE jobs SET request = ? WHERE number = ?"
+        transaction.execute(statement, job.spec.request, job.number)
+        transaction.execute("DELETE FROM chunks WHERE job_number = ?", job.number)
+        if job.spec.callback_url is not None:
+            delete_events(transaction, [subject_of(job.spec.uid)])  # progress is out of date
+            queue(transaction, job_ended(job), job.spec.callback_url, now)
+        return job
+
     def _lose(self, transaction: Transaction, job: Job, now: float) -> None:
         job = leases.lose(job, self._poisoned, now)
         if job.state.is_final:
-            _end(transaction, job, now)
+            self._end(transaction, job, now)
         else:
             _update(transaction, job)
 
@@ -542,15 +559,6 @@ def _update(transaction: Transaction, job: Job) -> None:
         *_values(job, _CHANGING),
         job.number,
     )
-
-
-def _end(transaction: Transaction, job: Job, now: float) -> None:
-    """Store a job that has ended, and queue the event for its callback."""
-    _update(transaction, job)
-    transaction.execute("DELETE FROM chunks WHERE job_number = ?", job.number)
-    if job.spec.callback_url is not None:
-        delete_events(transaction, [subject_of(job.spec.uid)])  # progress is out of date
-        queue(transaction, job_ended(job), job.spec.callback_url, now)
 
 
 def _values(row: Job, names: Sequence[str]) -> list[Value]:

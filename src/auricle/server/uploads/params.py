@@ -365,11 +365,15 @@ def encode_params(params: TranscriptionParams) -> bytes:
     return msgspec.json.encode(params)
 
 
-def encode_ended(params: TranscriptionParams) -> bytes | None:
-    """Return the row of a job that has ended without its wording; ``None`` if it has none."""
-    if params.wording == NO_WORDING:
-        return None
-    return encode_params(replace(params, wording=NO_WORDING))
+def ended_request(request: bytes) -> bytes:
+    """Return what is kept of a row after the end of its job: the callback, for its webhooks."""
+    try:
+        callback = decode_params(request).callback
+    except msgspec.DecodeError:
+        return request
+    if callback is None:
+        return b""
+    return encode_params(TranscriptionParams("", "", "", 0, Options(), callback=callback))
 
 
 def decode_params(request: bytes) -> TranscriptionParams:

@@ -25,7 +25,7 @@ from auricle.server.recognition import Recognition
 from auricle.server.result_keepers import ResultKeeper, keeping
 from auricle.server.storage import Storage
 from auricle.server.telemetry.start_estimate import StartEstimate
-from auricle.server.uploads.params import decode_params, encode_ended
+from auricle.server.uploads.params import decode_params
 from auricle.server.webhooks import Webhooks
 from auricle.system.groups import first_error
 from auricle.system.logs import log_unexpected
@@ -101,11 +101,9 @@ async def _transcribe(
     work: JobWork, running: RunningJob, log: RequestLog, began_at: float
 ) -> Outcome:
     spec, keep_s = running.job.spec, work.keep_results_s
-    request = None
     try:
         answers = answers_of(work.answers, spec.api)
         params = decode_params(spec.request)
-        request = encode_ended(params)
         model = work.recognition.models.find(params.options.model)
         callback = params.callback
         if callback is not None:
@@ -130,7 +128,7 @@ async def _transcribe(
         if not isinstance(error, AuricleError):
             log_unexpected(error, **log.ids())
         encoded = msgspec.json.encode(error_body(error))
-        return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text, request=request)
+        return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
     transcript = result.transcript
     encoded = await to_thread.run_sync(answers.result, spec, params, model.name, result)
     run_s = time.monotonic() - began_at
@@ -144,7 +142,6 @@ async def _transcribe(
         result=encoded,
         text=transcript.text,
         duration_ms=duration_ms,
-        request=request,
     )
 
 
