@@ -90,6 +90,28 @@ def test_a_backup_of_a_server_that_runs_is_restored_elsewhere(
     assert not list(state.glob(".new-*"))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and permissions of POSIX")
+def test_neither_a_backup_nor_a_restore_follows_a_link(server: Server, tmp_path: Path) -> None:
+    name = server.accept("waiting")
+    back_up(server.state, tmp_path / "backup")
+    (tmp_path / "secret").write_bytes(b"of root")
+    for folder in (server.state, tmp_path / "backup"):
+        (folder / "audio" / name).unlink()
+        (folder / "audio" / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(SetupError):
+        back_up(server.state, tmp_path / "other")
+    with pytest.raises(SetupError):
+        restore(tmp_path / "backup", tmp_path / "restored")
+    assert b"of root" not in [
+        path.read_bytes() for path in tmp_path.glob("*/audio/*") if not path.is_symlink()
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and permissions of POSIX")
+def test_only_the_server_may_open_the_lock(server: Server) -> None:
+    assert (server.state / "ledger.lock").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_backup_is_one_moment_of_a_database_that_is_written(
     server: Server, tmp_path: Path
 ) -> None:

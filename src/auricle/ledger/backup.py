@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from auricle.ledger.audio.store import NAME
 from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
@@ -168,11 +169,17 @@ def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
             continue
         with (
             contextlib.suppress(FileNotFoundError),
-            (source / name).open("rb") as reader,
+            _opened(source / name) as reader,
             replacing(target / name, _FILE_MODE) as writer,
         ):
             shutil.copyfileobj(reader, writer)
     sync_directory(target)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file to read; a link, with which the server could make root read another, fails."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags), "rb")
 
 
 def _publish(new: Path, target: Path) -> None:

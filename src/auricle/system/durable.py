@@ -12,7 +12,7 @@ def try_lock(path: Path) -> BinaryIO | None:
     Raises:
         OSError: It can't be opened.
     """
-    file = path.open("ab")
+    file = os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab")
     try:
         try:
             fcntl = importlib.import_module("fcntl")
