@@ -34,6 +34,7 @@ from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import NO_PORT_APPS, Server, uvicorn_config
 from auricle.server.service import Backends, Service, open_service
 from auricle.server.uploads.spool import CHECK_PREFIX
+from auricle.values.errors import IdleTimeout
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
 from auricle.workers.local_models import find_local_models
@@ -263,6 +264,17 @@ async def listening(
         await poll_until(lambda: server.started and server.servers)
         yield listener.getsockname()[1]
         server.should_exit = True
+
+
+async def expire(service: FakeService, samples: int) -> None:
+    """End the live connections as their idle timers do, once so much audio of each is received."""
+    runners = service.state.live._runners.values()
+    await poll_until(
+        lambda: runners and all(it.session.received_sample >= samples for it in runners)
+    )
+    for runner in runners:
+        assert runner._listener is not None
+        runner._listener.dismiss(IdleTimeout("No data received for 60 s."))
 
 
 async def poll_until(condition: Any, limit_s: float = 120) -> None:

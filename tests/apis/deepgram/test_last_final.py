@@ -6,13 +6,12 @@ from typing import Any
 import anyio
 import pytest
 
-from auricle.apis.deepgram.wire.live import DeepgramDialect
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
-from tests.apis.native.live.test_last_final import HALF, IDLE_S
+from tests.apis.native.live.test_last_final import HALF
 from tests.support.containers import ogg_stream
-from tests.support.service import Live, live, poll_until
+from tests.support.service import Live, expire, live, poll_until
 from tests.support.stream import PACKETS, Caller, call, pcm
 
 pytestmark = pytest.mark.server
@@ -33,11 +32,10 @@ def results(caller: Caller) -> list[str]:
     ]
 
 
-@pytest.mark.wall_clock
-async def test_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DeepgramDialect, "idle_timeout_s", IDLE_S)
+async def test_idle(tmp_path: Path) -> None:
     async with live(tmp_path) as service, call(service.port, path="/v1/listen", **LINEAR) as it:
         await it.send(pcm(HALF))
+        await expire(service, HALF.size)
         code, reason = await it.until_closed()
     assert (code, reason[:8]) == (1011, "NET-0001")
     assert results(it) == ["hello"]
@@ -77,15 +75,14 @@ async def test_message_that_is_too_large(tmp_path: Path) -> None:
     assert results(it) == ["hello"]
 
 
-@pytest.mark.wall_clock
 async def test_the_last_final_is_waited_for_no_longer_than_its_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DeepgramDialect, "idle_timeout_s", IDLE_S)
     monkeypatch.setattr(live_connection, "LAST_FINAL_S", 0.1)
     async with live(tmp_path) as service, call(service.port, path="/v1/listen", **LINEAR) as it:
         service.transcriber.gate = anyio.Event()
         await it.send(pcm(HALF))
+        await expire(service, HALF.size)
         assert (await it.until_closed())[0] == 1011
         assert results(it) == []
         await poll_until(lambda: at_rest(service))

@@ -4,24 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from auricle.apis.openai_realtime.wire.live import RealtimeDialect
-from tests.apis.native.live.test_last_final import HALF, IDLE_S
+from tests.apis.native.live.test_last_final import HALF
 from tests.apis.openai_realtime.test_live import PCM_16K, TRANSCRIPTION, client
-from tests.support.service import live
+from tests.support.service import expire, live
 from tests.support.stream import SPEECH, pcm
 
 pytestmark = pytest.mark.server
 
 
-@pytest.mark.wall_clock
 @pytest.mark.parametrize("turns", [{"type": "server_vad"}, None], ids=["turns", "commits"])
-async def test_idle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: dict[str, str] | None
-) -> None:
-    monkeypatch.setattr(RealtimeDialect, "idle_timeout_s", IDLE_S)
+async def test_idle(tmp_path: Path, turns: dict[str, str] | None) -> None:
     async with live(tmp_path) as service, client(service.port) as it:
         await it.update(**PCM_16K, turn_detection=turns)
         await it.append(pcm(HALF))
+        await expire(service, HALF.size)
         await it.until_closed()
     texts = [item["transcript"] for item in it.of(f"{TRANSCRIPTION}.completed")]
     assert texts == ["hello"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.sections.live import LiveSettings
 from auricle.server.live import connection as live_connection
 from auricle.server.live import connection_end
-from tests.apis.native.live.test_last_final import HALF, IDLE_S
+from tests.apis.native.live.test_last_final import HALF
 from tests.apis.wyoming.service import MONO_16, event, wyoming
+from tests.support.service import expire
 
 pytestmark = pytest.mark.server
 
@@ -18,17 +18,18 @@ CHUNK = event("audio-chunk", MONO_16, HALF.tobytes())
 @pytest.mark.parametrize(
     ("last", "code"),
     [
-        pytest.param(b"", "idle_timeout", marks=pytest.mark.wall_clock),
+        (b"", "idle_timeout"),
         (event("audio-chunk", MONO_16 | {"rate": 8000}, bytes(320)), "unsupported_format"),
         (b"{}\n", "protocol_error"),
     ],
 )
 async def test_it_comes_before_the_error(tmp_path: Path, last: bytes, code: str) -> None:
-    settings = LiveSettings(idle_timeout_s=60 if last else IDLE_S)
-    async with wyoming(tmp_path, settings) as service, service.call() as it:
+    async with wyoming(tmp_path) as service, service.call() as it:
         await it.send(CHUNK)
         await it.until("voice-started")
         await it.send(last)
+        if not last:
+            await expire(service, HALF.size)
         await it.until_closed()
     assert [found["text"] for found in it.of("transcript")] == ["hello"]
     assert [error["code"] for error in it.of("error")] == [code]

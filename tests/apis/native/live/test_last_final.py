@@ -6,35 +6,28 @@ from typing import Any
 
 import pytest
 
-from auricle.config.sections.live import LiveSettings
 from auricle.server.live.connection import MAX_BAD_MESSAGES
-from tests.support.service import live
+from tests.support.service import expire, live
 from tests.support.stream import PACKETS, SPEECH, Caller, call, framed
 
 pytestmark = pytest.mark.server
 
 HALF = SPEECH[:16_000]
 """Speech without the silence that would end it."""
-IDLE_S = 0.6
 
 
 def finals(caller: Caller) -> list[str]:
     return [final["text"] for final in caller.of("final")]
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param("idle_timeout", marks=pytest.mark.wall_clock),
-        *("draining", "bad_request", "protocol_error"),
-    ],
-)
+@pytest.mark.parametrize("how", ["idle_timeout", "draining", "bad_request", "protocol_error"])
 async def test_one_that_can_not_be_resumed(tmp_path: Path, how: str) -> None:
-    settings = LiveSettings(idle_timeout_s=IDLE_S if how == "idle_timeout" else 60)
-    async with live(tmp_path, settings) as service, call(service.port, format="opus") as it:
+    async with live(tmp_path) as service, call(service.port, format="opus") as it:
         await it.send(framed(PACKETS[:50]))
         await it.until("speech_started")
         match how:
+            case "idle_timeout":
+                await expire(service, 1)
             case "draining":
                 service.state.drain()
             case "bad_request":
