@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,18 @@ def accept_until_refused(ledger: Ledger) -> int:
         except LedgerFull:
             return accepted
     raise AssertionError("no job was refused")
+
+
+def test_closing_ends_the_wait_for_work(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    waited: list[bool] = []
+    waiter = threading.Thread(
+        target=lambda: waited.append(database.wait_for_work(3600)), daemon=True
+    )
+    waiter.start()
+    database.close()
+    waiter.join(120)
+    assert waited == [False]
 
 
 def test_commits_are_durable_and_the_file_is_private(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ class SqliteDatabase:
         self._read_turn = threading.Lock()
         self._changed = threading.Condition()
         self._announcements = self._seen = 0
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -169,12 +170,17 @@ class SqliteDatabase:
     def wait_for_work(self, timeout_s: float) -> bool:
         """Wait for an announcement that no call has returned yet."""
         with self._changed:
-            is_new = self._changed.wait_for(lambda: self._announcements != self._seen, timeout_s)
-            self._seen = self._announcements
+            self._changed.wait_for(
+                lambda: self._is_closed or self._announcements != self._seen, timeout_s
+            )
+            is_new, self._seen = self._announcements != self._seen, self._announcements
             return is_new
 
     def close(self) -> None:
-        """Close the file and release the lock."""
+        """Close the file, release the lock, and end waits: no process ends before its threads."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
         with self._write_turn, self._read_turn:
             self._reader.close()
             self._writer.close()
