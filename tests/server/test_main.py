@@ -13,7 +13,7 @@ from typing import IO, Any
 import anyio
 import httpx2
 import pytest
-from anyio.abc import Process
+from anyio.to_thread import run_sync
 
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.config.sections.server import ServerSettings
@@ -22,6 +22,7 @@ from auricle.server.access.exposure import listen
 from auricle.server.net.listen import base_url
 from auricle.values.errors import SetupError
 from tests.support.decoder import FakeDecoder
+from tests.support.forked import Forked
 from tests.support.service import application, keys, own_state, poll_until, speech_json
 from tests.support.stream import call
 from tests.support.transcriber import FakeTranscriber
@@ -111,53 +112,21 @@ async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None
             pass
 
 
-PROGRAM = """
-import asyncio, sys
-from auricle.config.settings import Settings
-from auricle.system.logs import configure_logging
-from auricle.server.access.exposure import listen
-from auricle.server.main import serve
-from auricle.server.net.listen import base_url
-from tests.support.decoder import FakeDecoder
-from tests.support.service import application
-from tests.support.transcriber import FakeTranscriber
-
-async def main():
-    settings = Settings.load()
-    sockets = listen(settings.server)
-    transcriber = FakeTranscriber()
-    print(base_url(settings.server, sockets), flush=True)
-
-    async def steer():  # lets the test decide when answers come
-        transcriber.gate = asyncio.Event()
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-        transcriber.gate.set()
-
-    task = asyncio.create_task(steer())
-    async with application(settings, transcriber, FakeDecoder()) as app:
-        await serve(app, sockets)
-    task.cancel()
-    print("stopped", len(transcriber.jobs), len(transcriber.cancelled), flush=True)
-
-configure_logging("info")
-asyncio.run(main())
-"""
-
-
 class Program:
     """A server in a separate process, which answers when requested."""
 
-    def __init__(self, process: Process, url: str) -> None:
+    def __init__(self, process: Forked) -> None:
         self.process = process
-        self.url = url
-        self._output = b""
+        self.url = ""
 
     async def line(self) -> str:
-        return await read_line(self.process)
+        return (await run_sync(self.process.stdout.readline, abandon_on_cancel=True)).strip()
 
-    async def let_answer(self) -> None:
-        assert self.process.stdin is not None
-        await self.process.stdin.send(b"go\n")
+    def let_answer(self) -> None:
+        self.process.send_signal(signal.SIGUSR1)
+
+    async def exit_code(self) -> int:
+        return await run_sync(self.process.wait, 60.0, abandon_on_cancel=True)
 
     async def until(self, path: str, status: int, text: str = "") -> None:
         """Ask for a page until it is as it should be."""
@@ -176,39 +145,27 @@ class Program:
         await self.until("/readyz", 503)
 
 
-async def read_line(process: Process) -> str:
-    assert process.stdout is not None
-    received = b""
-    with anyio.fail_after(60):
-        while not received.endswith(b"\n"):
-            received += await process.stdout.receive(1)
-    return received.decode().strip()
-
-
 @asynccontextmanager
 async def program(
     tmp_path: Path, stderr: IO[bytes] | None = None, **settings: str
 ) -> AsyncIterator[Program]:
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(["src", "."]),
         "AURICLE_PORT": "0",
         "AURICLE_SPOOL_DIR": str(tmp_path),
         "AURICLE_STATE_DIR": str(own_state(tmp_path)),
         **settings,
     }
-    process = await anyio.open_process(
-        [sys.executable, "-c", PROGRAM],
-        env=environment,
-        stderr=stderr,
-        cwd=Path(__file__).parents[2],
-    )
-    async with process:
-        try:
-            yield Program(process, await read_line(process))
-        finally:
-            if process.returncode is None:
-                process.kill()
+    log = 2 if stderr is None else stderr.fileno()
+    server = Program(Forked([], environment, "tests.server.program", log))
+    try:
+        with anyio.fail_after(120):
+            server.url = await server.line()
+        yield server
+    finally:
+        server.process.kill()
+        await server.exit_code()
+        server.process.stdout.close()
 
 
 async def ask(url: str, answers: list[int]) -> None:
@@ -231,10 +188,9 @@ async def test_a_signal_lets_accepted_work_finish_and_refuses_new(
                 refused = await client.post(f"{server.url}/utterance", json=speech_json())
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
             assert refused.json()["error"]["code"] == "draining"
-            await server.let_answer()
+            server.let_answer()
         assert await server.line() == "stopped 1 0"
-        with anyio.fail_after(60):
-            assert await server.process.wait() == 0
+        assert await server.exit_code() == 0
     assert answers == [200]
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
 
@@ -253,10 +209,9 @@ async def test_requests_left_after_the_drain_time_or_a_second_signal_get_a_retry
                 await server.until_draining()
                 server.process.send_signal(signal.SIGINT)
         assert answers == [503]
-        await server.let_answer()
+        server.let_answer()
         assert await server.line() == "stopped 1 1"
-        with anyio.fail_after(60):
-            assert await server.process.wait() == 0
+        assert await server.exit_code() == 0
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
 
 
@@ -287,10 +242,9 @@ async def test_a_signal_lets_accepted_jobs_finish_and_their_callers_fetch_them(
             assert (await client.get("/jobs/mine")).json()["state"] == "running"
             refused = await client.post("/utterance?wait=0", json=speech_json())
             assert refused.json()["error"]["code"] == "draining"
-            await server.let_answer()
+            server.let_answer()
             assert await server.line() == "stopped 1 0"
-            with anyio.fail_after(60):
-                assert await server.process.wait() == 0
+            assert await server.exit_code() == 0
     assert [event["jobs"] for event in events(log, "draining")] == [1]
     assert [event["state"] for event in events(log, "job")] == ["done"]
 
@@ -311,13 +265,11 @@ async def test_jobs_that_cannot_be_finished_in_time_continue_at_the_next_start(
                 await server.until(f"/jobs/{job_id}", 200, '"running"')
             server.process.send_signal(signal.SIGTERM)
             assert (await server.line()).startswith("stopped")
-            await server.let_answer()  # its thread reads on
-            with anyio.fail_after(60):
-                assert await server.process.wait() == 0
+            assert await server.exit_code() == 0
     ended = {(event["job_id"], event["state"]) for event in events(log, "job")}
     assert ended == {("mine", "queued"), ("yours", "queued")}
     async with program(tmp_path / "spool", AURICLE_STATE_DIR=state_dir) as server:
-        await server.let_answer()
+        server.let_answer()
         for job_id in ("mine", "yours"):
             await server.until(f"/jobs/{job_id}", 200, '"done"')
         server.process.send_signal(signal.SIGTERM)
@@ -347,10 +299,9 @@ async def test_live_clients_are_asked_to_reconnect_and_not_waited_for(
                 assert caller.of("error")[0]["code"] == "draining"
                 assert caller.of("error")[0]["retry_after_s"] > 0
             assert (await waiting.until_closed())[0] == 1012
-        await server.let_answer()
+        server.let_answer()
         assert (await server.line()).startswith("stopped")
-        with anyio.fail_after(60):
-            assert await server.process.wait() == 0
+        assert await server.exit_code() == 0
 
 
 @pytest.mark.wall_clock
@@ -375,6 +326,6 @@ async def test_without_descriptors_the_server_continues_and_logs_it_at_intervals
                 assert (await client.get(f"{server.url}/livez")).status_code == 200
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
             await server.until("/livez", 200)  # by a new one
-            await server.let_answer()
+            server.let_answer()
     told = log.read_bytes().count(b"out of system resource")
     assert 1 <= told < 200
