@@ -183,4 +183,5 @@ if __name__ == "__main__":
     gc.freeze()
     chosen = _serve(socket.socket(fileno=int(sys.argv[1])))
     gc.unfreeze()
+    atexit.register(gc.freeze)
     importlib.import_module(chosen).main()
