@@ -24,6 +24,7 @@ from auricle.multi_model.pools import ModelPools
 from auricle.multi_model.sharing import plan_models
 from auricle.values.transcriber import ModelState, Stats, Transcriber
 from auricle.workers.kinds.asr.pool import WorkerPool
+from auricle.workers.process import supervisor
 from tests.support.model_pools import MEMORY_MB, model_pools
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
@@ -31,6 +32,8 @@ from tests.support.pool import worker_pool
 ROOT = Path(__file__).parents[2]
 SCRIPTED = "tests.support.scripted_engine"
 START_LIMIT_S = 120.0
+STOP_GRACE_S = 0.5
+"""A worker that is stopped in a job never ends by itself: tests don't wait 5 s for it."""
 POISON_ATTEMPTS = 4
 """The setting's default: how often a job may end its worker, for any kind of death."""
 
@@ -113,6 +116,7 @@ class LocalSubject:
 def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
     """Return what opens a WorkerPool."""
     monkeypatch.setenv("PYTHONPATH", python_path())
+    monkeypatch.setattr(supervisor, "STOP_GRACE_S", STOP_GRACE_S)
 
     @asynccontextmanager
     async def opened(
@@ -142,6 +146,7 @@ def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
 def models_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
     """Return what opens the pools of two models; the suite uses the default one."""
     monkeypatch.setenv("PYTHONPATH", python_path())
+    monkeypatch.setattr(supervisor, "STOP_GRACE_S", STOP_GRACE_S)
 
     @asynccontextmanager
     async def opened(
