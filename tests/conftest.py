@@ -50,6 +50,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def speakers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count who speaks from the first sample on: the average takes 2.5 s to rise to one."""
+    monkeypatch.setattr("auricle.server.live.admission.activity.RISE_S", 1e-3)
+
+
 ROOMS = {path.name for path in (ROOT / "src/auricle").iterdir()}
 COVERAGE = os.environ.get(MEASURED)
 MEASUREMENT = Coverage.current()

@@ -148,6 +148,7 @@ async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> N
     await poll_until(lambda: served.restarts > restarts)
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_full_server_says_when_to_retry(served: Served) -> None:
     async with served.listen(**LINEAR) as speaker:
         await speaker.send(pcm(SPEECH[:32_000]))  # the utterance stays open

@@ -13,6 +13,7 @@ from tests.support.poll import poll_until
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_command_at_a_full_server_waits_for_the_end_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ async def test_several_commands_in_a_row_are_served_over_one_connection(
     await assert_at_rest(service)
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_command_right_behind_another_needs_no_second_place(tmp_path: Path) -> None:
     first, last = spoken()[:200_000], spoken()[200_000:]
     async with (

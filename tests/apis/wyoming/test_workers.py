@@ -116,6 +116,7 @@ async def test_an_utterance_that_begins_while_all_workers_start_again_waits_for_
         assert caller.of("error") == []
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_full_server_says_so_and_never_to_those_that_are_in(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,9 @@ from starlette.datastructures import Headers
 from structlog.testing import LogCapture
 
 from auricle.config.sections.live import LiveSettings
+from auricle.server.live.admission import admission
 from auricle.server.live.admission import line as waiting_line
+from auricle.server.live.admission.activity import NewSession
 from auricle.values.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.values.types import Job, JobKind
 from tests.apis.native.live.helpers import START, refused, started
@@ -223,6 +225,7 @@ async def test_a_connection_that_has_not_said_what_it_wants_counts(tmp_path: Pat
             await caller.caption()
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_who_would_be_one_speaker_too_many_is_refused_with_numbers(
     tmp_path: Path, logged: LogCapture
 ) -> None:
@@ -249,6 +252,7 @@ async def test_who_would_be_one_speaker_too_many_is_refused_with_numbers(
     assert [(line["status"], line.get("code")) for line in lines][0] == (503, "server_full")
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_client_that_says_who_it_is_keeps_its_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +274,7 @@ async def test_a_client_that_says_who_it_is_keeps_its_position(
             assert not caller.of("warning")
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_session_that_has_closed_has_left_its_place(tmp_path: Path) -> None:
     async with live(tmp_path, LiveSettings(live_speakers=1)) as service:
         for _ in range(3):
@@ -282,7 +287,10 @@ async def test_a_session_that_has_closed_has_left_its_place(tmp_path: Path) -> N
                     pass
 
 
-async def test_silent_sessions_keep_no_speaker_out(tmp_path: Path) -> None:
+async def test_silent_sessions_keep_no_speaker_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "SILENT", NewSession(0.2, 0.1))
     async with live(tmp_path, LiveSettings(live_speakers=1)) as service, AsyncExitStack() as stack:
         for _ in range(3):
             silent, _ = await stack.enter_async_context(started(service))

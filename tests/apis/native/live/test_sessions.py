@@ -251,6 +251,7 @@ async def test_a_restart_of_the_server_loses_no_word(tmp_path: Path) -> None:
     assert first + second == uninterrupted
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_session_of_the_last_run_is_admitted_first_and_a_forged_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

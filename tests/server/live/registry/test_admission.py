@@ -56,6 +56,7 @@ async def test_the_share_of_places_that_is_free_goes_down_to_nothing() -> None:
         assert fakes.live.places.free_share == 0.25
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_the_share_of_speakers_that_is_free_goes_down_to_nothing() -> None:
     async with sessions(LiveSettings(live_speakers=4)) as fakes:
         fakes.transcriber.gate = anyio.Event()
@@ -126,6 +127,7 @@ async def test_no_session_is_given_up_for_one_that_is_refused() -> None:
         assert fakes.live.find(ALICE, *resume_of(runner)) is runner
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_only_as_many_people_as_the_machine_holds_may_speak() -> None:
     async with sessions(LiveSettings(live_speakers=2)) as fakes:
         fakes.transcriber.gate = anyio.Event()
@@ -143,6 +145,7 @@ async def test_only_as_many_people_as_the_machine_holds_may_speak() -> None:
         fakes.live.places.admit(ALICE, None, is_known=True)
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_silent_session_takes_no_speaker_s_place() -> None:
     async with sessions(LiveSettings(live_speakers=2)) as fakes:
         fakes.transcriber.gate = anyio.Event()
@@ -177,6 +180,7 @@ async def test_newcomers_who_begin_to_speak_at_once_are_refused_beyond_what_is_b
         assert fakes.live.admission.load().waiting == 1  # they are of one key and network
 
 
+@pytest.mark.usefixtures("speakers_at_once")
 async def test_a_client_with_an_id_keeps_its_position_among_those_that_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
