@@ -22,6 +22,7 @@ from auricle.values.errors import (
     LedgerUnusable,
 )
 from tests.support.ledger import a_spec, assert_webhook_was_migrated, earlier_webhook
+from tests.support.poll import wait_until
 from tests.support.postgres import PostgresServer
 
 postgres_module = pytest.importorskip(
@@ -146,6 +147,19 @@ def test_gateways_that_start_at_once_create_the_tables_once(conninfo: str) -> No
     assert len(opened) == 3
     for database in opened:
         database.close()  # type: ignore[attr-defined]
+
+
+def test_closing_ends_the_wait_for_work(conninfo: str) -> None:
+    database = PostgresDatabase.open(conninfo)
+    waited: list[bool] = []
+    waiter = threading.Thread(
+        target=lambda: waited.append(database.wait_for_work(3600)), daemon=True
+    )
+    waiter.start()
+    wait_until(lambda: database._listener, "the thread listens")
+    database.close()
+    waiter.join(120)
+    assert waited == [False]
 
 
 def test_connections_that_were_cut_are_replaced(conninfo: str) -> None:

@@ -9,7 +9,9 @@ connection string with several hosts follows a failover.
 """
 
 import contextlib
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -93,6 +95,7 @@ class PostgresDatabase:
         self._checkpoint = checkpoint
         self._listener: psycopg.Connection | None = None
         self._listening = threading.Lock()
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -166,14 +169,19 @@ class PostgresDatabase:
         with self._listening:
             try:
                 connection = self._listener or self._listen()
-                return any(True for _ in connection.notifies(timeout=timeout_s, stop_after=1))
+                left_s = 0.0 if self._is_closed else timeout_s
+                return any(True for _ in connection.notifies(timeout=left_s, stop_after=1))
             except psycopg.Error:
                 self._stop_listening()
         time.sleep(min(timeout_s, RETRY_PAUSE_S))
         return False
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and end waits: no process ends before its threads."""
+        self._is_closed = True
+        if (listener := self._listener) is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                _hang_up(listener)
         with self._listening:
             self._stop_listening()
         self._pool.close()
@@ -250,6 +258,12 @@ class _PostgresTransaction:
 
     def announce_work(self) -> None:
         self.execute(f"NOTIFY {CHANNEL}")
+
+
+def _hang_up(connection: psycopg.Connection) -> None:
+    """End a connection that another thread waits for, which finds it broken."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
 
 
 def _options(wait_s: float) -> dict[str, Any]:
