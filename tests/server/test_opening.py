@@ -75,6 +75,7 @@ async def test_a_busy_database_does_not_stop_the_server_from_ending(
         writer = threading.Thread(target=lambda: database.write("slow", work))
         writer.start()
         await to_thread.run_sync(began.wait)
+        monkeypatch.setattr(database._database, "_wait_s", 0.01)
     assert writer.is_alive()
     release.set()
     await to_thread.run_sync(writer.join)
