@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import SocketStream
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
@@ -31,7 +32,12 @@ from auricle.config.settings import Settings
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server.app import Application, create_app
 from auricle.server.net.tls import Certificate
-from auricle.server.net.uvicorn_overrides.server import NO_PORT_APPS, Server, uvicorn_config
+from auricle.server.net.uvicorn_overrides.server import (
+    CLOSE_S,
+    NO_PORT_APPS,
+    Server,
+    uvicorn_config,
+)
 from auricle.server.service import Backends, Service, open_service
 from auricle.server.uploads.spool import CHECK_PREFIX
 from auricle.values.errors import IdleTimeout
@@ -246,6 +252,29 @@ async def live(
         yield Live(service.app, service.transcriber, service.decoder, port=port)
 
 
+class PromptServer(Server):
+    """Ends with its test: uvicorn looks for its end every 0.1 s, and then waits another 0.1 s."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.ended = anyio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await anyio.lowlevel.checkpoint()  # for the connections that were idle to leave
+        with anyio.move_on_after(CLOSE_S):
+            await self._wait_tasks_to_complete()
+        for task in self.server_state.tasks:
+            task.cancel()
+
+
 @asynccontextmanager
 async def listening(
     app: FastAPI,
@@ -258,12 +287,12 @@ async def listening(
     config = uvicorn_config(app)
     if isinstance(app, Application):
         config.max_message_bytes = app.apis.max_message_bytes
-    server = Server(config, tls, port_apps=port_apps)
+    server = PromptServer(config, tls, port_apps=port_apps)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started and server.servers)
         yield listener.getsockname()[1]
-        server.should_exit = True
+        server.ended.set()
 
 
 async def expire(service: FakeService, samples: int) -> None:
