@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.on_ray import LocalRay, local_ray, ray_maker
-from tests.conformance.remote import be_patient, remote_maker
+from tests.conformance.remote import be_patient, look_often, remote_maker
 from tests.conformance.subject import Maker, local_maker, models_maker
 
 has_ray = importlib.util.find_spec("ray") is not None
@@ -66,5 +66,6 @@ def open_transcriber(
     if request.param == "remote":
         if request.node.get_closest_marker("wall_clock") is None:
             be_patient(monkeypatch)
+            look_often(monkeypatch)
         return remote_maker(tmp_path)
     return ray_maker(request.getfixturevalue("ray_here"), tmp_path)

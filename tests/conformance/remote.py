@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from auricle.cluster.gateway import node
+from auricle.cluster.gateway import ejection, node
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
 from auricle.config.section import variable
@@ -37,6 +37,7 @@ from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 STOP_LIMIT_S = 60.0
 PATIENCE_S = 60.0
+CHECK_INTERVAL_S = 0.05
 MAX_LOSSES = 2
 """What the network swallowed is asked for once more, and not again."""
 
@@ -107,6 +108,11 @@ def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let gateways wait for recognisers that a busy machine keeps from answering."""
     monkeypatch.setattr(node, "SILENCE_S", PATIENCE_S)
     monkeypatch.setattr(node, "CHECK_TIMEOUT_S", PATIENCE_S)
+
+
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let gateways see at once what a recogniser has begun or ended."""
+    monkeypatch.setattr(ejection, "CHECK_INTERVAL_S", CHECK_INTERVAL_S)
 
 
 async def all_ready(transcriber: RemoteTranscriber, workers: int) -> None:

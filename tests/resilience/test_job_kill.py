@@ -74,11 +74,11 @@ def test_a_killed_server_continues_its_jobs_at_its_next_start(tmp_path: Path) ->
 
 def test_a_killed_server_repeats_only_the_open_chunk(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
-    script = f"scripted:note:{notes}\nscripted:sleep:0.5"
-    query = {"initial_prompt": script, "language": "en"}
+    noted = f"scripted:note:{notes}"
+    query = {"initial_prompt": f"{noted}\nscripted:sleep:0.5", "language": "en"}
     settings = {"job_timeout_min_s": 2000, "workers": 1, "batch_jobs": 1}
     with serving(tmp_path, **settings) as (server, url):
-        post(url, "undisturbed", LONG.tobytes(), **query)
+        post(url, "undisturbed", LONG.tobytes(), initial_prompt=noted, language="en")
         expected = until_done(url, "undisturbed", server)["text"]
     chunks = len(notes.read_text().splitlines())
     assert chunks >= 4

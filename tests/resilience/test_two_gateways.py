@@ -13,7 +13,13 @@ from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded, PoisonJob
 from auricle.values.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
-from tests.conformance.remote import RemoteSubject, all_ready, be_patient, remote_maker
+from tests.conformance.remote import (
+    RemoteSubject,
+    all_ready,
+    be_patient,
+    look_often,
+    remote_maker,
+)
 from tests.conformance.transcriber.helpers import Notes, as_a_client, blocked, job, waiting
 from tests.support.poll import poll_until
 from tests.support.scripted_engine import answer
@@ -24,6 +30,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     be_patient(monkeypatch)
+    look_often(monkeypatch)
 
 
 @asynccontextmanager
