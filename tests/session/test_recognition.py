@@ -398,18 +398,16 @@ def test_speech_that_follows_closely_is_decoded_with_what_precedes_it() -> None:
 @pytest.mark.parametrize(
     ("end", "text"),
     [
-        ({"is_cut": True}, "beauty was"),
-        ({"is_cut": False, "is_unfinished": True}, "beauty was."),
-        ({"is_cut": False}, "beauty was."),
+        (UtteranceEnd(0, SECOND, SECOND, is_cut=True), "beauty was"),
+        (UtteranceEnd(0, SECOND, SECOND, is_cut=False, is_unfinished=True), "beauty was."),
+        (UtteranceEnd(0, SECOND, SECOND, is_cut=False), "beauty was."),
     ],
     ids=["length", "request", "silence"],
 )
-def test_an_utterance_that_its_length_ends_has_no_full_stop(
-    end: dict[str, bool], text: str
-) -> None:
+def test_an_utterance_that_its_length_ends_has_no_full_stop(end: UtteranceEnd, text: str) -> None:
     stage = Stage(wants_partials=False, has_word_times=False)
     stage.until(2)
-    stage.happen(SpeechStart(0, 1600), UtteranceEnd(0, SECOND, SECOND, **end))
+    stage.happen(SpeechStart(0, 1600), end)
     (job,) = stage.jobs()
     stage.answer(job, transcript("beauty was.", job, segments=(Segment(0, SECOND, "beauty was."),)))
     assert stage.outcome().text == text
