@@ -4,10 +4,11 @@
 
     tok1.<expires at, seconds since 1970>.<random hex digits>.<HMAC-SHA256 of all before, base64url>
 
-Each is different, so that two of one second are not mistaken for one. Tokens are stateless. The signing secret is derived from the key alone, so a token is valid on every
-server with that key, survives a restart, and is revoked with the key. The derivation is slow
-(scrypt): otherwise the holder of a token could test millions of candidate keys a second against it.
-All characters are valid in a WebSocket subprotocol and in a URL.
+Each is different, so that two of one second are not mistaken for one. Tokens are stateless. The
+signing secret is derived from the key alone, so a token is valid on every server with that key,
+survives a restart, and is revoked with the key. The derivation is slow (scrypt): otherwise the
+holder of a token could test millions of candidate keys a second against it. All characters are
+valid in a WebSocket subprotocol and in a URL.
 
 A reading token has fewer rights than its key: it reads one live session, and nothing else. The
 session's id (letters, digits, ``-``) is part of what is signed::

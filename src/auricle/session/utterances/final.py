@@ -39,8 +39,8 @@ MAX_FAILURES = 5
 crashes, so repeated failures are a defect."""
 
 UNFINISHED_TURN_PROBABILITY = 0.05
-"""Probability of a finished turn below which the sentence continues: that of 33 % of 36 places in the
-middle of read sentences, and of none of 12 ends (``bench/stops.py``)."""
+"""Probability of a finished turn below which the sentence continues. It is lower at 33 % of 36
+places in the middle of read sentences, and at none of 12 ends (``bench/stops.py``)."""
 
 SURE_WORDS_PROBABILITY = 0.8
 """Minimum mean word probability to keep the text of a doubtful utterance. Words that the model
