@@ -376,7 +376,7 @@ class LiveSessions:
                 each.await_speaker(session_id, time.monotonic() + RETURN_S)
             runner.end(_taken_over())
             with anyio.move_on_after(TAKEOVER_S):
-                while session_id in self._runners:  # noqa: ASYNC110  # no event
+                while self._runners.get(session_id) is runner:  # noqa: ASYNC110  # no event
                     await anyio.sleep(MIN_SLEEP_S)
         is_free = session_id not in self._runners
         if not is_free or not self._is_awaited(client, session_id):

@@ -100,6 +100,7 @@ class LiveRunner:
         self._may_speak = may_speak
         self._has_spoken = False
         self._listener: Listener | None = None
+        self._ended_by: AuricleError | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
         self.is_finishing = False
@@ -131,11 +132,16 @@ class LiveRunner:
             self.end()
 
     def end(self, error: AuricleError | None = None) -> None:
-        """End the session and discard pending events; dismiss the listener with ``error``."""
+        """End the session and discard pending events; dismiss the listener with ``error``.
+
+        Without a listener, the next one is refused with it.
+        """
         for event in (self._over, self._settled, self._data_wanted):
             event.set()
         listener, self._listener = self._listener, None
-        if listener is not None and error is not None:
+        if listener is None:
+            self._ended_by = self._ended_by or error
+        elif error is not None:
             listener.dismiss(error)
 
     def finish(self) -> None:
@@ -197,7 +203,12 @@ class LiveRunner:
         Args:
             listener: The connection.
             last_result: The last final that its client has, if it resumes.
+
+        Raises:
+            AuricleError: The session has ended with it before.
         """
+        if self._ended_by is not None:
+            raise self._ended_by
         former, self._listener = self._listener, listener
         self.detached_at, self.was_attached = None, True
         if former is not None:

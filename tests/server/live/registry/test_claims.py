@@ -11,7 +11,7 @@ from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, TakenOver
 from auricle.values.events import Wire
 from auricle.values.types import ClientId
-from tests.server.live.registry.helpers import PLAIN, looks, resume_of
+from tests.server.live.registry.helpers import PLAIN, Ear, looks, resume_of
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 
@@ -91,6 +91,19 @@ async def test_of_claims_that_arrive_together_one_gets_the_session() -> None:
         runner.end()
         await poll_until(lambda: not fakes.transcriber.reserved)
         assert fakes.live.admission.speakers == 0
+
+
+async def test_a_session_that_is_claimed_again_before_it_is_served_refuses_its_connection() -> None:
+    store = Store()
+    store.gate.set()
+    async with sessions(followers={"store": store}) as fakes:
+        lost = await fakes.open()
+        lost.end()
+        await poll_until(lambda: not fakes.transcriber.reserved)
+        first, second = [await claim_and_open(fakes, resume_of(lost)) for _ in range(2)]
+        with pytest.raises(TakenOver):
+            first.attach(Ear())
+        second.attach(Ear())
 
 
 async def test_a_session_is_never_replaced_by_another_of_its_id() -> None:
