@@ -14,6 +14,7 @@ import anyio
 import httpx2
 import pytest
 from anyio.to_thread import run_sync
+from websockets.exceptions import ConnectionClosed
 
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.config.sections.server import ServerSettings
@@ -28,6 +29,8 @@ from tests.support.stream import call
 from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.process
+
+CLAIMS = 12
 
 
 def close(sockets: list[socket.socket]) -> None:
@@ -302,6 +305,57 @@ async def test_live_clients_are_asked_to_reconnect_and_not_waited_for(
         server.let_answer()
         assert (await server.line()).startswith("stopped")
         assert await server.exit_code() == 0
+
+
+async def test_many_that_claim_a_lost_session_at_once_do_not_share_it(tmp_path: Path) -> None:
+    log, state_dir = tmp_path / "log", str(tmp_path / "state")
+    how: dict[str, Any] = {"format": "pcm16", "seq": 1}
+    async with program(tmp_path / "spool", AURICLE_STATE_DIR=state_dir) as server:
+        async with call(int(server.url.rpartition(":")[2]), **how) as speaker:
+            lost = await speaker.until("ready")
+            async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+                reading = client.stream("GET", f"/v1/sessions/{lost['session']}/events")
+                async with reading as answer:  # so the session is kept for its readers
+                    assert answer.status_code == 200
+            server.process.send_signal(signal.SIGTERM)
+            assert (await speaker.until_closed())[0] == 1012
+        assert await server.exit_code() == 0
+
+    got: list[str] = []
+    held: dict[int, str] = {}
+    ends: list[str] = []
+
+    connected: set[int] = set()
+
+    async def claim(number: int, port: int) -> None:
+        async with call(port, resume=1, **how) as caller:
+            connected.add(number)
+            await poll_until(lambda: len(connected) == CLAIMS)
+            await caller.tell("resume", session=lost["session"], secret=lost["secret"])
+            with contextlib.suppress(ConnectionClosed):
+                held[number] = (await caller.until("ready"))["session"]
+                got.append(held[number])
+            await caller.until_closed()
+        held.pop(number, None)
+        ends.extend(event["code"] for event in caller.of("error"))
+
+    settings = {"AURICLE_STATE_DIR": state_dir, "AURICLE_LIVE_SPEAKERS": "100"}
+    with log.open("wb") as stderr:
+        async with (
+            program(tmp_path / "spool", stderr, **settings) as server,
+            anyio.create_task_group() as group,
+        ):
+            for number in range(CLAIMS):
+                group.start_soon(claim, number, int(server.url.rpartition(":")[2]))
+            await poll_until(
+                lambda: len(held) + len(ends) == CLAIMS and len({*held.values()}) == len(held)
+            )
+            server.process.send_signal(signal.SIGTERM)
+            assert await server.exit_code() == 0
+    assert lost["session"] in got
+    assert len(ends) == CLAIMS
+    assert {*ends} == {"taken_over", "draining"}
+    assert not events(log, "unexpected_error")
 
 
 @pytest.mark.wall_clock
