@@ -44,7 +44,8 @@ USED_OF_CYCLES = {
 USED_OF_HTTP_PARSER = {"next_event", "their_state", "trailing_data"}
 
 USED_OF_WEBSOCKETS = {
-    *("close_sent", "close_timer", "config", "conn", "disconnected", "frames", "loop", "queue"),
+    *("close_sent", "close_timer", "config", "conn", "curr_msg_data_type", "disconnected"),
+    *("frames", "loop", "queue"),
     *("handshake_complete", "handshake_initiated", "read_paused", "transport", "writable"),
     *("connection_lost", "connection_made", "data_received", "handle_connect", "handle_cont"),
     *(

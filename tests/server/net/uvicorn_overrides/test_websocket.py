@@ -268,6 +268,8 @@ async def test_a_route_that_never_ends_does_not_keep_such_a_connection(
         (b"\x82\x01x", 1002),  # not masked
         (b"\xc2\x80\0\0\0\0", 1002),  # compressed, which was not agreed to
         (b"\x81\x81\0\0\0\0\xff", 1007),  # not UTF-8
+        (2 * b"\x81\x81\0\0\0\0\xff", 1007),
+        (b"\x01\x81\0\0\0\0\xe2\x80\x81\0\0\0\0\x82", 1007),  # cut within a character
     ],
 )
 async def test_a_violation_of_websocket_is_named_in_the_close_reason(
@@ -277,10 +279,10 @@ async def test_a_violation_of_websocket_is_named_in_the_close_reason(
         await until_told(websocket)
         assert peer.violation_code == code
 
-    caplog.set_level(logging.CRITICAL)
     async with serving(route) as port, dialled(port) as connection:
         connection.transport.write(wire)
         assert await close_code(connection) == code
+    assert all(line.levelno < logging.WARNING for line in caplog.records)
 
 
 async def test_a_client_that_does_not_read_can_be_given_up() -> None:

@@ -162,6 +162,19 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.frames = [bytes(self.frames[0])]
             self.send_receive_event_to_app()
 
+    def send_receive_event_to_app(self) -> None:
+        """Queue a complete message; text that is not UTF-8 is a protocol violation.
+
+        uvicorn logs it as an error with a traceback, and fails at a second one in the same read.
+        """
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError as error:
+                self._fail(1007, f"{error.reason} at position {error.start}")
+                return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         """Send a pong, or abort if the peer does not read."""
         if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
