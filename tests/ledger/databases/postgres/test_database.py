@@ -160,6 +160,8 @@ def test_closing_ends_the_wait_for_work(conninfo: str) -> None:
     database.close()
     waiter.join(120)
     assert waited == [False]
+    assert not database.wait_for_work(3600)
+    assert database._listener is None
 
 
 def test_connections_that_were_cut_are_replaced(conninfo: str) -> None:

@@ -95,7 +95,7 @@ class PostgresDatabase:
         self._checkpoint = checkpoint
         self._listener: psycopg.Connection | None = None
         self._listening = threading.Lock()
-        self._is_closed = False
+        self._closed = threading.Event()
 
     @classmethod
     def open(
@@ -167,9 +167,11 @@ class PostgresDatabase:
     def wait_for_work(self, timeout_s: float) -> bool:
         """Wait for a notification; a connection that fails counts as none."""
         with self._listening:
+            if self._closed.is_set():
+                return False
             try:
                 connection = self._listener or self._listen()
-                left_s = 0.0 if self._is_closed else timeout_s
+                left_s = 0.0 if self._closed.is_set() else timeout_s
                 return any(True for _ in connection.notifies(timeout=left_s, stop_after=1))
             except psycopg.Error:
                 self._stop_listening()
@@ -178,7 +180,7 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Close all connections, and end waits: no process ends before its threads."""
-        self._is_closed = True
+        self._closed.set()
         if (listener := self._listener) is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 _hang_up(listener)
