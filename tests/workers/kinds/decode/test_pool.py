@@ -24,7 +24,7 @@ from auricle.values.errors import (
     UnsupportedFormat,
 )
 from auricle.values.transcriber import Progress
-from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Source
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.decode.pool import DecodePool
 from auricle.workers.poison import CrashBudget
 from auricle.workers.process.assignment import Assignment
@@ -63,8 +63,10 @@ def long_file(tmp_path: Path, repeats: int = 12) -> Path:
     return path
 
 
-async def read_all(pool: DecodePool, source: Source) -> list[Progress]:
-    return [progress async for progress in pool.decode(source)]
+async def read_all(
+    pool: DecodePool, source: Source, client: ClientId = ANONYMOUS
+) -> list[Progress]:
+    return [progress async for progress in pool.decode(source, client=client)]
 
 
 def spans(steps: list[Progress]) -> list[tuple[int, int]]:
@@ -253,15 +255,18 @@ async def test_a_file_that_moved_has_the_same_chunks(tmp_path: Path) -> None:
         first = pool.decode(source, client=ALICE)
         steps = [await anext(first)]
         (own,) = [stream.worker for stream in pool._schedule._files]
-        (pid,) = [worker.pid for worker in pool.stats().workers if worker.id == own]
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
+        assert own is not None
+        pids = {worker.id: worker.pid for worker in pool.stats().workers if worker.pid is not None}
+        for pid in pids.values():  # so that each of them takes one of the two files
+            os.kill(pid, signal.SIGSTOP)
         held = asyncio.create_task(read_all(pool, source))
-        others = asyncio.create_task(read_all(pool, source))
-        await poll_until(lambda: own in pool._schedule._running)
+        others = asyncio.create_task(read_all(pool, source, MALLORY))
+        await poll_until(lambda: len(pool._schedule._running) == 2)
+        (other,) = pids.keys() - {own}
+        os.kill(pids[other], signal.SIGCONT)
         steps += [step async for step in first]
         assert not (held.done() and others.done())
-        os.kill(pid, signal.SIGCONT)
+        os.kill(pids[own], signal.SIGCONT)
         assert spans(steps) == undisturbed
         assert spans(await held) == spans(await others) == undisturbed
         assert pool.stats().replaced == pool.stats().jobs.retried == 0
