@@ -479,14 +479,19 @@ class LiveSessions:
             self.admission.observe(runner.place, busy, now, is_abandoned=is_gone)
             if session.pending_since < inf:
                 pending_s.append(now - session.pending_since)
+        jobs = stats.queue.running_jobs + stats.queue.waiting_jobs - stats.queue.waiting_file_jobs
         self.admission.capacity.observe(
             Sample(
                 self.admission.speakers,
                 tuple(pending_s),
                 self._meter.wait_s,
                 is_busy=load >= BUSY_LOAD,
-                is_whole=all(worker.state.is_up for worker in stats.workers if not worker.model),
-                is_live=2 * live_jobs >= stats.queue.waiting_jobs + stats.queue.running_jobs,
+                is_whole=all(
+                    worker.state.is_up and not worker.overdue
+                    for worker in stats.workers
+                    if not worker.model
+                ),
+                is_live=2 * live_jobs >= jobs,
             ),
             now,
         )

@@ -1,7 +1,7 @@
 """Who may start a live session; time is a number."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,13 @@ from auricle.server.live.admission.admission import (
     LiveAdmission,
     LiveLoad,
 )
-from auricle.server.live.admission.capacity import LATE_S, STEP_S, Sample, SpeakerCapacity
+from auricle.server.live.admission.capacity import (
+    LATE_S,
+    MIN_SPEAKERS,
+    STEP_S,
+    Sample,
+    SpeakerCapacity,
+)
 from auricle.server.live.admission.line import DEFAULT_RETRY_S, GRACE_S, Waiter
 from auricle.values.errors import ServerFull
 from auricle.values.types import ClientId
@@ -35,10 +41,11 @@ class Stage:
     capacity: float = 4
     returning: int = 0
     now: float = 100.0
+    is_fixed: bool = False
     speaking: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.learned = SpeakerCapacity(self.capacity)
+        self.learned = SpeakerCapacity(self.capacity, is_fixed=self.is_fixed)
         self.it = LiveAdmission(self.learned, self.returning)
 
     def join(
@@ -66,7 +73,10 @@ class Stage:
 
     def fill(self, client: ClientId = ALICE) -> None:
         """Let as many people speak as the machine holds."""
-        for number in range(round(self.capacity)):
+        self.fill_up_to(round(self.capacity), client)
+
+    def fill_up_to(self, speakers: int, client: ClientId = ALICE) -> None:
+        for number in range(speakers):
             self.join(f"{client} {number}", client)
             self.pass_s(12)
 
@@ -76,23 +86,23 @@ class Stage:
 
 
 def test_as_many_people_may_speak_as_the_machine_holds() -> None:
-    stage = Stage(capacity=3)
+    stage = Stage(capacity=5)
     stage.fill()
     error = stage.refused("more")
-    assert str(error) == "3 people are being transcribed now; this server holds about 3."
-    assert (error.code, error.speakers, error.capacity) == ("server_full", 3, 3)
+    assert str(error) == "5 people are being transcribed now; this server holds about 5."
+    assert (error.code, error.speakers, error.capacity) == ("server_full", 5, 5)
     assert error.retry_after_s == DEFAULT_RETRY_S
     assert error.retryable
 
 
 def test_one_person_is_named_in_the_singular() -> None:
-    stage = Stage(capacity=1)
+    stage = Stage(capacity=1, is_fixed=True)
     stage.fill()
     assert str(stage.refused("more")).startswith("1 person is being transcribed now")
 
 
 def test_silent_sessions_keep_no_speaker_out() -> None:
-    stage = Stage(capacity=3)
+    stage = Stage(capacity=5)
     for number in range(100):
         stage.join(f"silent {number}", speaking=0)
         stage.pass_s(SILENT.time_s)
@@ -150,30 +160,65 @@ def test_who_leaves_makes_room_at_once() -> None:
 
 def test_a_refusal_because_of_late_finals_says_so() -> None:
     stage = Stage(capacity=8)
-    stage.join("first")
-    stage.pass_s(12)
+    stage.fill_up_to(4)
     stage.be_late()
     error = stage.refused("next")
     assert str(error).startswith("Captions are late now")
-    assert error.speakers == 1
-    stage.learned.speakers = 1
-    assert str(stage.refused("next")).startswith("1 person is being transcribed now")
+    assert error.speakers == 4
+    stage.learned.speakers = 4
+    assert str(stage.refused("next")).startswith("4 people are being transcribed now")
 
 
 def test_nobody_is_admitted_while_finals_are_late() -> None:
     stage = Stage(capacity=8)
-    stage.join("first")
-    stage.pass_s(20)
+    stage.fill_up_to(4)
     stage.be_late()
-    stage.refused("second")
+    stage.refused("fifth")
     stage.learned.observe(ON_TIME, stage.now + STEP_S)
-    stage.join("second")
+    stage.join("fifth")
 
 
-def test_the_first_is_admitted_whatever_was_learned() -> None:
-    stage = Stage(capacity=1)
+def test_the_first_four_are_admitted_whatever_was_learned() -> None:
+    stage = Stage(capacity=MIN_SPEAKERS)
+    for number in range(round(MIN_SPEAKERS)):
+        stage.be_late()
+        stage.join(f"{number}")
+        stage.pass_s(12)
     stage.be_late()
-    stage.join("first")
+    stage.refused("fifth")
+
+
+@pytest.mark.parametrize("is_live", [True, False], ids=["alone", "beside uploads"])
+def test_none_of_many_that_speak_one_after_another_with_slow_finals_is_refused(
+    is_live: bool,
+) -> None:
+    stage = Stage(capacity=24)
+    for number in range(200):
+        stage.join(f"{number}")
+        for age_s in range(10):
+            stage.pass_s(1)
+            pending = (float(age_s),)
+            slow = Sample(stage.it.speakers, pending, LATE_S + 1, is_busy=True, is_live=is_live)
+            stage.learned.observe(slow, stage.now)
+        stage.leave(f"{number}")
+    assert stage.it.load().capacity == 24
+
+
+def test_an_overload_refuses_newcomers_and_is_over_a_minute_after_it() -> None:
+    stage = Stage(capacity=12)
+    stage.fill()
+    for _ in range(5):
+        stage.be_late()
+        stage.refused("newcomer")
+        stage.pass_s(STEP_S)
+    assert stage.learned.speakers < 9
+    for number in range(6):
+        stage.leave(f"alice {number}")
+    for _ in range(round(60 / STEP_S)):
+        stage.pass_s(STEP_S)
+        stage.learned.observe(replace(ON_TIME, speakers=stage.it.speakers), stage.now)
+    assert stage.learned.speakers > 10
+    stage.join("newcomer")
 
 
 def test_many_that_connect_together_count_before_they_speak() -> None:
@@ -273,7 +318,7 @@ def test_the_newcomers_of_one_key_keep_no_other_from_its_first_word() -> None:
 
 
 def test_a_session_is_asked_only_once_and_only_as_a_newcomer() -> None:
-    stage = Stage(capacity=1)
+    stage = Stage(capacity=1, is_fixed=True)
     for place in ("asked", "listener", "newcomer"):
         stage.join(place, speaking=0)
     for place in ("first", "second"):
@@ -287,7 +332,7 @@ def test_a_session_is_asked_only_once_and_only_as_a_newcomer() -> None:
 
 
 def test_the_longest_waiting_is_admitted_first() -> None:
-    stage = Stage(capacity=2)
+    stage = Stage(capacity=2, is_fixed=True)
     stage.fill()
     stage.refused("first")
     stage.pass_s(1)
@@ -302,7 +347,7 @@ def test_the_longest_waiting_is_admitted_first() -> None:
 
 
 def test_who_gave_up_keeps_nobody_out() -> None:
-    stage = Stage(capacity=2)
+    stage = Stage(capacity=2, is_fixed=True)
     stage.fill()
     stage.refused("first")
     stage.pass_s(1)
@@ -316,13 +361,14 @@ def test_who_gave_up_keeps_nobody_out() -> None:
 
 
 def test_a_key_with_less_than_its_part_is_admitted_though_finals_are_late() -> None:
-    stage = Stage(capacity=4)
+    stage = Stage(capacity=6)
     stage.fill(ALICE)
     stage.be_late()
     stage.refused("more of alice", ALICE)
-    stage.join("bob 1", BOB)
-    stage.pass_s(12)
-    stage.refused("bob 2", BOB)  # the estimate fell below 4: less than 2 for each
+    for place in ("bob 1", "bob 2"):
+        stage.join(place, BOB)
+        stage.pass_s(12)
+    stage.refused("bob 3", BOB)  # the estimate fell below 6: less than 3 for each
 
 
 def test_each_of_two_keys_may_use_half_of_a_full_machine() -> None:
@@ -383,17 +429,17 @@ def test_without_memory_nobody_is_admitted() -> None:
 
 
 def test_the_load_is_reported() -> None:
-    stage = Stage(capacity=2)
+    stage = Stage(capacity=6)
     assert stage.it.load() == LiveLoad(
-        0, 2, is_learned=False, is_fixed=False, is_late=False, waiting=0
+        0, 6, is_learned=False, is_fixed=False, is_late=False, waiting=0
     )
     stage.fill()
     stage.refused("more")
     stage.be_late()
     load = stage.it.load()
     assert (load.is_learned, load.is_late, load.waiting) == (True, True, 1)
-    assert load.speakers == pytest.approx(2, abs=0.01)
-    assert load.capacity < 2
+    assert load.speakers == pytest.approx(6, abs=0.01)
+    assert load.capacity < 6
 
 
 @dataclass

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from auricle.server.live.admission.capacity import (
     EASY_LAG_S,
     FALL,
-    HALF,
+    KNOWN_FALL,
     LATE_S,
     MAX_FALL,
+    MIN_FIXED_SPEAKERS,
     MIN_SPEAKERS,
+    RETURN_STEPS,
     RISE,
+    SEVERAL,
     STEP_S,
     Sample,
     SpeakerCapacity,
@@ -55,7 +58,7 @@ def test_it_rises_up_to_the_limit_of_the_lag_and_only_if_less_than_one_place_is_
 
 
 def test_the_first_sample_can_be_late() -> None:
-    late = Sample(9.0, pending_s=(LATE_S + 0.5, 0.0, 0.0, 0.0), is_busy=True)
+    late = Sample(9.0, pending_s=(LATE_S + 0.5,) * SEVERAL + (0.0,) * 9, is_busy=True)
     assert learned(SpeakerCapacity(9), late) < 9
 
 
@@ -64,6 +67,7 @@ def test_the_first_estimate_is_none_that_was_learned() -> None:
     assert (it.speakers, it.is_learned, it.is_late) == (16, False, False)
     assert SpeakerCapacity(16, is_learned=True).is_learned
     assert SpeakerCapacity(0.2).speakers == MIN_SPEAKERS
+    assert SpeakerCapacity(0.2, is_fixed=True).speakers == MIN_FIXED_SPEAKERS
 
 
 def test_it_rises_while_it_is_used_up_and_captions_are_on_time() -> None:
@@ -117,18 +121,48 @@ def test_it_changes_once_per_step_but_knows_at_once_whether_finals_are_late() ->
     assert it.speakers == FALL * 10
 
 
-def test_a_late_final_of_one_speaker_takes_a_quarter_at_most() -> None:
-    one = replace(LATE, speakers=1.0)
-    assert learned(SpeakerCapacity(32), one) == MAX_FALL * 32
-    assert learned(SpeakerCapacity(32), *[one] * 20) == MIN_SPEAKERS
+def test_few_speakers_with_late_finals_take_a_quarter_at_most() -> None:
+    few = replace(LATE, speakers=3.0)
+    assert learned(SpeakerCapacity(32), few) == MAX_FALL * 32
+    assert learned(SpeakerCapacity(32), *[few] * 20) == MIN_SPEAKERS
+
+
+@pytest.mark.parametrize("sessions", range(1, SEVERAL))
+def test_late_finals_of_one_or_two_sessions_show_no_overload(sessions: int) -> None:
+    it = SpeakerCapacity(12)
+    slow = Sample(float(sessions), (LATE_S + 9,) * sessions, expected_s=LATE_S + 1, is_busy=True)
+    assert learned(it, *[slow] * 50) == 12
+    assert (it.is_late, it.is_learned) == (False, False)
 
 
 def test_other_work_that_makes_finals_late_says_nothing_of_the_speakers() -> None:
     it = SpeakerCapacity(32)
-    assert learned(it, *[replace(LATE, speakers=1.0, is_live=False)] * 9) == 32
+    uploads = replace(LATE, pending_s=(LATE_S + 1,) * 9, is_live=False)
+    assert learned(it, *[uploads] * 9) == 32
     assert (it.is_late, it.is_learned) == (True, False)
-    used = replace(LATE, speakers=16.0, is_live=False)
-    assert learned(SpeakerCapacity(32), used) == MAX_FALL * 32
+
+
+def test_a_short_overload_is_forgotten_within_a_minute() -> None:
+    it = SpeakerCapacity(24)
+    low = learned(it, *[LATE] * 3)
+    for step in range(RETURN_STEPS):
+        it.observe(Sample(0.0), 200 + step * STEP_S)
+    assert low < 0.5 * 24
+    assert it.speakers == pytest.approx(24 * KNOWN_FALL**3)
+    assert RETURN_STEPS * STEP_S <= 60
+
+
+def test_the_estimate_does_not_return_while_finals_take_longer() -> None:
+    it = SpeakerCapacity(24)
+    low = learned(it, LATE)
+    it.observe(Sample(1.0, pending_s=(EASY_LAG_S + 0.1,)), 200)
+    assert it.speakers == low
+
+
+def test_a_long_overload_is_remembered() -> None:
+    it = SpeakerCapacity(24)
+    learned(it, *[LATE] * 200)
+    assert it.known == it.speakers == MIN_SPEAKERS
 
 
 def test_one_slow_final_of_many_speakers_shows_no_overload() -> None:
@@ -180,22 +214,23 @@ samples = st.builds(
     steps=st.lists(st.tuples(samples, st.floats(0, 10)), max_size=50),
     is_fixed=st.booleans(),
 )
-def test_it_holds_at_least_one_and_falls_only_while_finals_are_late(
+def test_it_holds_at_least_a_few_and_falls_only_while_finals_are_late(
     first: float, steps: list[tuple[Sample, float]], is_fixed: bool
 ) -> None:
     it, now = SpeakerCapacity(first, is_fixed=is_fixed), 0.0
     for sample, passed_s in steps:
         before, now = it.speakers, now + passed_s
         it.observe(sample, now)
-        assert it.speakers >= MIN_SPEAKERS
-        assert it.speakers <= before + RISE
+        assert it.minimum <= it.speakers <= it.known
+        assert it.speakers <= before + max(RISE, it.known / RETURN_STEPS)
         if it.speakers < before:
             assert it.is_late
             assert sample.is_busy
-            assert sample.is_live or sample.speakers >= HALF * before
+            assert sample.is_live
             assert it.speakers >= MAX_FALL * before
-            assert sample.overdue or sample.expected_s > LATE_S
+            assert len(sample.pending_s) >= SEVERAL
+            assert sample.overdue >= SEVERAL or sample.expected_s > LATE_S
         if it.speakers > before:
             assert not it.is_late
         if is_fixed:
-            assert (it.speakers, it.is_late) == (max(MIN_SPEAKERS, first), False)
+            assert (it.speakers, it.is_late) == (max(MIN_FIXED_SPEAKERS, first), False)

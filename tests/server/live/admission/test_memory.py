@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from auricle.server.live.admission import memory
 from auricle.server.live.admission.admission import LiveAdmission
 from auricle.server.live.admission.capacity import (
+    MIN_SPEAKERS,
     SPEAKERS_PER_WORKER,
     Sample,
     SpeakerCapacity,
@@ -167,7 +168,7 @@ def test_a_value_that_makes_no_sense_still_lets_somebody_speak(tmp_path: Path) -
     kept = json.loads((tmp_path / FILE).read_text())
     (tmp_path / FILE).write_text(json.dumps(kept | {"speakers": -7}))
     admission = restored(tmp_path)
-    assert admission.capacity.speakers == 1
+    assert admission.capacity.speakers == MIN_SPEAKERS
     admission.join("p1", ALICE, Waiter("a"), 0.0)
 
 

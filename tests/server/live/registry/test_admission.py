@@ -11,13 +11,13 @@ import pytest
 
 from auricle.config.sections.live import LiveSettings
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
-from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, STEP_S
+from auricle.server.live.admission.capacity import SEVERAL, SPEAKERS_PER_WORKER, STEP_S
 from auricle.server.live.places import PLACE_RETRY_S
 from auricle.server.live.registry import (
     MAX_READ_INTERVAL_S,
     MAX_SILENT_READ_INTERVAL_S,
 )
-from auricle.values.commands import Configure, Stop, StreamParameters
+from auricle.values.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.values.errors import (
     BadRequest,
     ModelNotFound,
@@ -38,6 +38,8 @@ from tests.support.stream import SPEECH, pcm
 from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.server
+
+MUCH_LATER_S = 1e9
 
 
 async def test_an_admitted_session_may_always_submit_its_finals(fakes: Sessions) -> None:
@@ -227,23 +229,32 @@ async def test_of_each_key_no_more_sessions_come_back_than_its_part() -> None:
     assert kept["sessions"] == [each.session.id for each in [*runners[:3], other]]
 
 
-@pytest.mark.wall_clock
-@pytest.mark.parametrize("is_live", [True, False])
-async def test_only_live_speech_that_makes_finals_late_lowers_the_capacity(is_live: bool) -> None:
+@pytest.mark.parametrize(
+    ("jobs", "may_hang", "falls"),
+    [(SEVERAL, False, True), (20, False, False), (SEVERAL, True, False)],
+    ids=["live speech", "other work", "a worker that may hang"],
+)
+async def test_only_live_speech_that_makes_finals_late_lowers_the_capacity(
+    jobs: int, may_hang: bool, falls: bool
+) -> None:
     async with sessions() as fakes:
         fakes.transcriber.gate = anyio.Event()
-        waiting = QueueStats(waiting_jobs=2 if is_live else 20, waiting_audio_s=600.0)
-        busy = replace(READY.workers[0], state=WorkerState.BUSY)
+        waiting = QueueStats(waiting_jobs=jobs, waiting_audio_s=600.0)
+        busy = replace(READY.workers[0], state=WorkerState.BUSY, overdue=may_hang)
         fakes.transcriber.current = replace(
             READY, workers=(busy,), queue=waiting, seconds_per_audio_s=0.1
         )
-        speak(await fakes.open())
+        for _ in range(SEVERAL):
+            runner = await fakes.open()
+            speak(runner)
+            runner.receive_command(Finalize())
         capacity = fakes.live.admission.capacity
         await poll_until(lambda: capacity.is_late)
-        await anyio.sleep(2 * STEP_S)
+        for step in range(1, 3):
+            fakes.live._measure(MUCH_LATER_S + step * STEP_S)
         assert capacity.is_late
-        assert capacity.is_learned is is_live
-        assert (capacity.speakers < SPEAKERS_PER_WORKER) is is_live
+        assert capacity.is_learned is falls
+        assert (capacity.speakers < SPEAKERS_PER_WORKER) is falls
 
 
 async def test_an_address_has_a_limit_of_sessions_for_all_keys_and_loopback_has_none() -> None:

@@ -1,9 +1,9 @@
 """Admit live sessions while captions are on time. No I/O, no clock.
 
-A session is admitted if the machine holds another speaker. What it holds is learned
-(:class:`.SpeakerCapacity`); what it is used for is measured by speech, not by connections
-(:class:`.Activity`). So a silent session keeps no speaker out, and one whose client is gone counts
-only until its audio is finished.
+A session is admitted if the machine holds another speaker, and the first four in any case. What it
+holds is learned (:class:`.SpeakerCapacity`); what it is used for is measured by speech, not by
+connections (:class:`.Activity`). So a silent session keeps no speaker out, and one whose client is
+gone counts only until its audio is finished.
 
 Admitted sessions stay. Only newcomers that begin to speak at the same time, before it could be
 known that they would, may be refused with their first word (:meth:`LiveAdmission.may_speak`).
@@ -23,7 +23,7 @@ from auricle.server.live.admission.activity import (
     Activity,
     NewSession,
 )
-from auricle.server.live.admission.capacity import HALF, SpeakerCapacity
+from auricle.server.live.admission.capacity import SpeakerCapacity
 from auricle.server.live.admission.line import Waiter, WaitingLine
 from auricle.values.errors import ServerFull
 from auricle.values.types import ClientId
@@ -186,11 +186,11 @@ class LiveAdmission:
 
     @property
     def _newcomer(self) -> NewSession:
-        return SPEAKING if self.speakers > HALF * self.capacity.speakers else SILENT
+        return SPEAKING if self.speakers > self.capacity.speakers / 2 else SILENT
 
     def _has_place(self, client: ClientId, waiter: Waiter, now: float, weight: float) -> bool:
         ahead = self._line.ahead_of(waiter, now) + self._still_returning(now)
-        if self.speakers < SPEAKER_WEIGHT and not ahead:
+        if self.speakers < self.capacity.minimum - SPEAKER_WEIGHT and not ahead:
             return True
         free = self.capacity.speakers - self.speakers - ahead
         if not self.capacity.is_late and free >= weight:

@@ -94,7 +94,7 @@ class CapacityMemory:
         capacity = self._learned or capacity
         kept = _Kept(
             of=self._machine.of,
-            speakers=round(capacity.speakers, 1),
+            speakers=round(capacity.known, 1),
             is_learned=capacity.is_learned,
             measured=self._machine.measured,
             sessions=tuple(sessions[:MAX_SESSIONS]),
