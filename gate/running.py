@@ -144,6 +144,7 @@ class Runner:
             "VITEST_JUNIT_OUTPUT_NAME": f"{reports}/vitest.xml",
         }
         log = self._log(stage)
+        began_at = time.monotonic()
         with log.open("ab") as output:
             process = subprocess.Popen(
                 ["sh", "-c", stage.command],
@@ -154,7 +155,7 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return _Running(stage, process, reports, log, time.monotonic())
+        return _Running(stage, process, reports, log, began_at)
 
     def try_again(self, results: Sequence[Result]) -> list[Result]:
         """Run the failed tests of real time again, if they are few; say so for each.
