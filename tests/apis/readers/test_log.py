@@ -89,8 +89,12 @@ def new_feed() -> SessionFeed:
     return SessionFeed("s1", ALICE, "native", 1_700_000_000.0, can_return=True)
 
 
+def restored_all(database: Any) -> list[SessionFeed]:
+    return LedgerFeedLog(StoredFeeds(database), "").restored(0)
+
+
 def restored(database: Any) -> SessionFeed:
-    [feed] = LedgerFeedLog(StoredFeeds(database), "").restored(0)
+    [feed] = restored_all(database)
     return feed
 
 
@@ -254,6 +258,27 @@ async def test_a_feed_is_given_up_when_too_much_waits(
         assert len(log._writer.pending) == 11
         database.error = None
     assert LedgerFeedLog(StoredFeeds(database), "").restored(0) == []
+
+
+async def test_however_many_tokens_are_withdrawn_one_change_waits(database: Unreliable) -> None:
+    feed, other, shown = new_feed(), SessionFeed("s2", ALICE, "native", 1.0), Shown()
+    tokens = [f"{TOKEN}{number}" for number in range(200)]
+    async with running(database) as log:
+        feed.keep_in(log)
+        other.keep_in(log)
+        await stored(log)
+        database.error = LedgerUnavailable("away", 1)
+        feed.withdraw(TOKEN)
+        await poll_until(lambda: not log._saves, "the first withdrawal's write")
+        for token in tokens * 2:
+            feed.withdraw(token)
+        other.publish(final(1))
+        assert len(log._writer.pending) == 3  # the first, the others together, and the final
+        database.error = None
+        await stored(log)
+        assert read(other.cursor(shown, 0)) == ["F1"]
+    [again] = [each for each in restored_all(database) if each.id == "s1"]
+    assert all(map(again.is_withdrawn, [TOKEN, *tokens]))
 
 
 async def test_a_feed_waits_for_its_speaker_for_a_limited_time(database: Unreliable) -> None:

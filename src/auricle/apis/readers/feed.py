@@ -350,6 +350,8 @@ class SessionFeed(SessionFollower):
         """
         if not reads(token, self.id) or len(token) > MAX_TOKEN_CHARACTERS:
             raise BadRequest(NO_TOKEN)
+        if self.is_withdrawn(token):
+            return
         self._withdrawn[token] = expiry_of(token)
         if len(self._withdrawn) > MAX_WITHDRAWN:
             first = min(self._withdrawn, key=self._withdrawn.__getitem__)

@@ -6,8 +6,8 @@ database refuses one, the feed is given up: it is deleted and ends with the serv
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import anyio
 import msgspec
@@ -84,6 +84,9 @@ class LedgerFeedLog:
         self._stored = stored
         self._gateway = gateway
         self._added = self._done = 0
+        self._saves: dict[SessionFeed, _Pending] = {}
+        """The feeds that no batch has yet. Each waits once, however often it changes: a client that
+        withdraws many tokens must not delay what is said in other sessions."""
         self._threads = CapacityLimiter(1)
         self._writer = BackgroundWriter[_Pending](
             write=self._write,
@@ -91,6 +94,7 @@ class LedgerFeedLog:
             give_up=self._refuse,
             wait=self._note_wait,
             threads=self._threads,
+            parts=self._taken,
         )
 
     # Called by a feed.
@@ -99,6 +103,10 @@ class LedgerFeedLog:
         """Store the feed without its finals, or its withdrawn tokens if it is stored."""
         assert feed.owner is not None, "a feed without an owner has no readers"
         withdrawn = msgspec.json.encode(_Withdrawals(*feed.withdrawals)).decode()
+        waiting = self._saves.get(feed)
+        if waiting is not None and isinstance(waiting.change, StoredFeed):
+            waiting.change = replace(waiting.change, withdrawn=withdrawn)
+            return
         record = StoredFeed(
             session=feed.id,
             gateway=self._gateway,
@@ -134,7 +142,10 @@ class LedgerFeedLog:
 
     def _append(self, feed: SessionFeed, change: FeedChange) -> None:
         self._added += 1
-        self._writer.put(_Pending(feed, change, time.monotonic()))
+        pending = _Pending(feed, change, time.monotonic())
+        if isinstance(change, StoredFeed):
+            self._saves[feed] = pending
+        self._writer.put(pending)
 
     def _give_up(self, feed: SessionFeed) -> None:
         if feed.is_logged:
@@ -165,6 +176,13 @@ class LedgerFeedLog:
         finally:
             if changes := len(self._writer.pending):
                 _log.error("feeds_not_kept", changes=changes)
+
+    def _taken(self, batch: Sequence[_Pending]) -> Iterable[Sequence[_Pending]]:
+        """Note that a batch is written as it is now."""
+        for each in batch:
+            if self._saves.get(each.feed) is each:
+                del self._saves[each.feed]
+        return (batch,)
 
     def _write(self, batch: Sequence[_Pending]) -> None:
         self._stored.write([each.change for each in batch], time.time())
