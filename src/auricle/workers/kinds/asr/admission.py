@@ -126,6 +126,11 @@ class Admission:
             return []
         return self.to_shed(request)
 
+    def has_others(self, client: ClientId) -> bool:
+        """Return whether another key is live, or has work that waits, runs or is reserved."""
+        live = {reservation.client for reservation in self._reservations.values()}
+        return bool((live | self._holders()) - {client})
+
     def has_idle_worker(self, client: ClientId, kind: JobKind) -> bool:
         """Return whether an idle worker would start the next job of this client immediately.
 

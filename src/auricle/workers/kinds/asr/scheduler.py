@@ -6,6 +6,7 @@ are seconds of audio; names that end in ``_at``, and arguments named ``now``, ar
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,9 @@ MAX_FILE_CREDIT_S = 60.0
 LIVE_LATELY_S = 10.0
 """If only one worker is ready, file batches stay small for this time after the latest live job,
 because a live final waits for the end of a batch."""
+OTHERS_WAIT_S = 3.0
+"""Maximum usual time of a batch of more than two finals of a crowd, see :meth:`Scheduler._crowd`: a
+final of another key waits for its end."""
 SUSPECT_PATIENCE_S = 60.0
 """Maximum time that a suspect waits for a second ready worker, which may never start (such as for
 lack of memory)."""
@@ -372,20 +376,47 @@ class Scheduler:
         elif kind is not JobKind.FILE or self._shares_one_worker(now):
             limit = min(limit, self._batches.max_optional_jobs)
         wanted_class = batch_class(first.job, self._batches)
+        crowd = self._crowd(first) if kind is JobKind.FINAL else None
+        taken: list[Ticket] = []
+
+        def leaves_others_on_time(ticket: Ticket) -> bool:
+            if crowd is None or ticket.client != crowd:
+                return True
+            batch = [first, *taken, ticket]
+            is_small = len(batch) <= self._batches.max_optional_jobs
+            is_own = first.client == crowd
+            return is_own and (is_small or self.speed.usual_s(batch) <= OTHERS_WAIT_S)
 
         def fits(ticket: Ticket) -> bool:
             return (
                 not ticket.alone
                 and not self._poison.is_suspect(ticket.job.utterance)
                 and batch_class(ticket.job, self._batches) == wanted_class
+                and leaves_others_on_time(ticket)
             )
 
         # Chunks of files are picked by length: batches of equal length need the least padding.
         rank = _distance_from(first) if kind is JobKind.FILE else None
-        taken: list[Ticket] = []
         while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits, rank)):
             taken.append(ticket)
         return taken
+
+    def _crowd(self, first: Ticket) -> ClientId | None:
+        """Return the key with most of the waiting finals, if other keys would wait for them.
+
+        Keys take turns, but a final of another key waits for the end of the batch that runs, and
+        for all jobs in the batch that it is part of.
+
+        Args:
+            first: The final that is next.
+        """
+        finals = self.backlog.queues[JobKind.FINAL]
+        if len(finals) <= self._batches.max_final_jobs:
+            return None
+        [(client, waiting)] = Counter(ticket.client for ticket in finals).most_common(1)
+        has_most = 2 * waiting > len(finals)
+        has_others = first.client != client or self.admission.has_others(client)
+        return client if has_most and has_others else None
 
     def _shares_one_worker(self, now: float) -> bool:
         """Return whether live jobs and files share a single worker."""

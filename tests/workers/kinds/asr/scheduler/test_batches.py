@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from auricle.engines.base import BatchRules
+from auricle.engines.base import BatchRules, CostModel
 from auricle.values.errors import Overloaded, Superseded
-from auricle.values.types import JobKind, Options
-from auricle.workers.kinds.asr.scheduler import LIVE_LATELY_S
+from auricle.values.types import ClientId, JobKind, Options, ReservationRequest
+from auricle.workers.kinds.asr.scheduler import LIVE_LATELY_S, OTHERS_WAIT_S, Scheduler
 from auricle.workers.kinds.asr.speed import Workers
 from tests.workers.kinds.asr.scheduler.helpers import failures, job, run_next, scheduler
 
@@ -133,6 +133,42 @@ def test_a_worker_leaves_finals_to_the_others(finals: int, taken: int) -> None:
     for n in range(finals):
         it.submit(job(f"j{n}"), 0.0)
     assert len(run_next(it)) == taken
+
+
+def crowded(seconds_per_load: float, others: bool = True) -> Scheduler:
+    it = scheduler(size=2, batch=8)
+    it.speed.observe(seconds_per_load)
+    for n in range(20):
+        it.submit(job(f"c{n}", 4.0, client="crowd"), 0.0)
+    if others:
+        it.reserve(ReservationRequest(ClientId("other"), 0.0, standing=True), 0.0)
+    return it
+
+
+def test_a_final_of_another_key_shares_no_batch_with_a_crowd() -> None:
+    it = crowded(0.01)
+    assert run_next(it) == ["c0", "c1", "c2", "c3"]
+    it.submit(job("other", 4.0, client="other"), 0.0)
+    it.submit(job("third", 4.0, client="third"), 0.0)
+    assert run_next(it) == ["other", "third"]
+    assert run_next(it) == ["c4", "c5", "c6", "c7"]
+
+
+def test_batches_of_a_crowd_are_short_while_another_key_is_live() -> None:
+    costs = CostModel()
+    whole = OTHERS_WAIT_S / (3 * costs.load_s(4.0))  # three finals take this time
+    assert run_next(crowded(0.99 * whole)) == ["c0", "c1", "c2"]
+    assert run_next(crowded(1.01 * whole)) == ["c0", "c1"]
+    assert run_next(crowded(100 * whole)) == ["c0", "c1"]
+    assert len(run_next(crowded(100 * whole, others=False))) == BatchRules().max_final_jobs
+
+
+def test_keys_that_wait_alike_share_batches_on_a_slow_machine() -> None:
+    it = scheduler(size=2, batch=8)
+    it.speed.observe(100.0)
+    for n in range(20):
+        it.submit(job(f"{n}", 4.0, client=f"key{n}"), 0.0)
+    assert run_next(it) == ["0", "1", "2", "3"]
 
 
 def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
