@@ -14,6 +14,8 @@ Each case runs against a new ``auricle serve`` with default settings, as ``make 
 - **crash**: the server is killed while 16 people speak, and starts again; their clients resume.
   Times count from its start: until all are connected, until all speech from before it has its
   final, and until no final is later than 3 s.
+- **second_key**: on a new server, 19 people speak with one key. After some seconds another key says
+  one sentence and uploads a file of two seconds, at once; three times.
 - **learning**: more and more people try to speak, for two minutes; then the server restarts.
 
 A delay counts from the end of an utterance, as the server reports it, to its final.
@@ -35,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import numpy as np
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidMessage, InvalidStatus
@@ -43,14 +46,15 @@ from auricle.cli.bench.score import percentile
 from auricle.cli.bench.stream import frame_of, framed, play_stream
 from auricle.client.connection import open_websocket, stream_url
 from auricle.client.live import LiveClient
+from auricle.client.network import key_headers
 from auricle.protocol.framing import pack
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Final
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
-from bench.lib.audio import opus_packets
+from bench.lib.audio import as_wav, opus_packets
 from bench.lib.report import command_line, publish, show_targets
 from bench.lib.service import Server, running
-from bench.lib.speech import speeches
+from bench.lib.speech import read_clips, speeches
 
 PACKET_S, TOGETHER = 0.02, 5
 PACKET_SAMPLES = round(PACKET_S * SAMPLE_RATE_HZ)
@@ -65,6 +69,8 @@ OPEN_LIMIT_S = 20.0
 LAST_FINAL_S = 30.0
 LEARNING_S, LEARNING_SPEAKERS = 120.0, 64
 CRASH_AT_S, CRASH_SPEECH_S, BACK_S, LATE_S = 8.0, 30.0, 10.0, 3.0
+CROWD, CROWD_S, NEWCOMER_AFTER_S, SENTENCE_S = 19, 40.0, 12.0, 3.0
+CROWD_KEY, NEWCOMER_KEY = "bench-key-of-crowd", "bench-key-of-newcomer"
 QUERY = "format=opus&seq=1&frame_ms=20&language=en"
 STOP = frame_of('{"type":"stop"}')
 
@@ -78,10 +84,12 @@ class Spoken:
     delays_s: list[float] = field(default_factory=list)
 
 
-async def open_stream(url: str) -> ClientConnection | dict[str, Any]:
+async def open_stream(url: str, key: str | None = None) -> ClientConnection | dict[str, Any]:
     """Open a stream; return the error of a server that refuses it."""
     try:
-        connection = await open_websocket(f"{stream_url(url)}?{QUERY}", OPEN_LIMIT_S)
+        connection = await open_websocket(
+            f"{stream_url(url)}?{QUERY}", OPEN_LIMIT_S, headers=key_headers(key)
+        )
     except InvalidStatus as refusal:
         error: dict[str, Any] = json.loads(refusal.response.body)["error"]
         return error
@@ -89,11 +97,13 @@ async def open_stream(url: str) -> ClientConnection | dict[str, Any]:
     return connection
 
 
-async def speak(url: str, frames: Sequence[bytes], after_s: float = 0.0) -> Spoken:
+async def speak(
+    url: str, frames: Sequence[bytes], after_s: float = 0.0, key: str | None = None
+) -> Spoken:
     """Open a stream and speak in real time, to the last final."""
     await asyncio.sleep(after_s)
     spoken, asked_at = Spoken(), time.monotonic()
-    connection = await open_stream(url)
+    connection = await open_stream(url, key)
     if isinstance(connection, dict):
         spoken.refusal, spoken.refused_after_s = connection, time.monotonic() - asked_at
         return spoken
@@ -338,6 +348,49 @@ def crash() -> dict[str, Any]:
         return asyncio.run(run(server))
 
 
+def second_key() -> dict[str, Any]:
+    """See the module."""
+    frames = frames_of(CROWD_S, CROWD)
+    longer = (clip for clip in read_clips() if clip.seconds > SENTENCE_S)
+    sentence = min(longer, key=lambda clip: clip.seconds).pcm
+    [own] = [framed(pack(packet, seq) for seq, packet in enumerate(opus_packets(sentence)))]
+    file = as_wav(sentence[: 2 * SAMPLE_RATE_HZ])
+
+    async def upload(url: str) -> float:
+        async with httpx2.AsyncClient(base_url=url, timeout=60.0) as http:
+            asked_at = time.monotonic()
+            answer = await http.post(
+                "/v1/audio/transcriptions",
+                files={"file": ("file.wav", file)},
+                data={"model": "whisper-1", "language": "en"},
+                headers=key_headers(NEWCOMER_KEY),
+            )
+            answer.raise_for_status()
+            return time.monotonic() - asked_at
+
+    async def run(url: str) -> dict[str, Any]:
+        spread_s = 2.0 / CROWD
+        crowd = [
+            asyncio.create_task(speak(url, each, i * spread_s, CROWD_KEY))
+            for i, each in enumerate(frames)
+        ]
+        await asyncio.sleep(NEWCOMER_AFTER_S)
+        spoken, file_s = await asyncio.gather(speak(url, own, key=NEWCOMER_KEY), upload(url))
+        return {
+            "final_s": [round(delay_s, 2) for delay_s in spoken.delays_s],
+            "file_s": round(file_s, 2),
+            "refusal": spoken.refusal,
+            "crowd": figures(await asyncio.gather(*crowd)),
+        }
+
+    runs = []
+    for _ in range(3):
+        with running(api_keys=f"crowd:{CROWD_KEY},newcomer:{NEWCOMER_KEY}") as server:
+            runs.append(asyncio.run(run(server.url)))
+            print(f"  {runs[-1]}", flush=True)
+    return {"runs": runs}
+
+
 def learning() -> dict[str, Any]:
     """See the module."""
     frames = frames_of(20.0, LEARNING_SPEAKERS)
@@ -377,7 +430,7 @@ def learning() -> dict[str, Any]:
         return shown
 
 
-CASES = {f.__name__: f for f in (speakers, dropped, flood, silent, crash, learning)}
+CASES = {f.__name__: f for f in (speakers, dropped, flood, silent, crash, second_key, learning)}
 
 
 def targets(shown: dict[str, Any]) -> dict[str, bool]:
