@@ -28,7 +28,7 @@ TWO: dict[str, Any] = {
 LINEAR = {"encoding": "linear16", "sample_rate": 16_000}
 NAMES = "This server has no such model; its models are: whisper-base, tiny."
 ENGLISH_ONLY = "does not support this language; use a code such as en."
-WARNING = "The requested model is not served; whisper-base is used."
+WARNING = "The model large-v3 is not served; whisper-base is used."
 HEADER = "x-auricle-warnings"
 
 
@@ -240,7 +240,10 @@ async def update(caller: Caller, model: str) -> None:
 
 
 async def test_an_only_model_has_every_name_live(tmp_path: Path) -> None:
-    async with live(tmp_path) as service, call(service.port, model="x", format="pcm16") as caller:
+    async with (
+        live(tmp_path) as service,
+        call(service.port, model="large-v3", format="pcm16") as caller,
+    ):
         assert (await caller.until("warning"))["message"] == WARNING
         await caller.caption()
         assert json.dumps(caller.of("ready")[0]["model"]) == '"whisper-base"'

@@ -82,5 +82,10 @@ def test_an_alias_of_a_model_that_is_not_served_is_reported() -> None:
 def test_an_only_model_needs_no_option_and_warns_if_another_was_requested() -> None:
     choice = table().choose("large-v3")
     assert (choice.model.name, choice.option) == ("whisper-base", "")
-    assert choice.warnings == ("The requested model is not served; whisper-base is used.",)
+    assert choice.warnings == ("The model large-v3 is not served; whisper-base is used.",)
     assert table().choose("whisper-1").warnings == ()
+
+
+def test_a_name_of_a_model_is_shown_in_one_short_line() -> None:
+    [warning] = table().choose("a\r\nb" + "c" * 500).warnings
+    assert warning == f"The model a??b{'c' * 96} is not served; whisper-base is used."

@@ -19,6 +19,7 @@ from auricle.values.errors import ModelNotFound
 from auricle.values.transcriber import ModelTraits
 
 MAX_LISTED_MODELS = 20
+MAX_SHOWN_CHARACTERS = 100
 
 
 class Load(enum.StrEnum):
@@ -227,7 +228,9 @@ class ModelTable:
         warnings: tuple[str, ...] = ()
         if name is None and self.accepts_unknown:
             name = self.default.name
-            warnings = (f"The requested model is not served; {name} is used.",)
+            shown = "".join(c if c.isprintable() else "?" for c in requested.strip())
+            asked = shown[:MAX_SHOWN_CHARACTERS]
+            warnings = (f"The model {asked} is not served; {name} is used.",)
         model = self.find(requested if name is None else name)
         return Choice(model, model.name if len(self.models) > 1 else "", warnings)
 
