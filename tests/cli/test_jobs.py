@@ -190,4 +190,5 @@ def test_an_unknown_job_is_reported(auricle: Run) -> None:
 def test_an_unknown_state_is_refused_by_the_server(auricle: Run) -> None:
     done = auricle("jobs", "list", "--state", "lost")
     assert done.returncode == 2
+    assert done.stdout == ""
     assert "bad_request" in done.stderr

@@ -176,6 +176,7 @@ def test_deleted_transcripts_are_gone_and_missing_ones_are_reported(transcripts:
 def test_a_wrong_or_missing_key_is_explained(transcripts: Run, key: str) -> None:
     done = transcripts("list", api_key=key)
     assert done.returncode == 2
+    assert done.stdout == ""
     assert done.stderr == (
         "auricle: The server requires a valid key: set --api-key or AURICLE_API_KEY.\n"
     )

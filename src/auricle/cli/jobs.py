@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from auricle.cli.support.console import errors, results
+from auricle.cli.support.console import errors
 from auricle.cli.support.output import check_supported, content
 from auricle.cli.support.progress import FileProgressBars
 from auricle.cli.support.server_commands import (
@@ -21,6 +21,7 @@ from auricle.cli.support.server_commands import (
     duration_text,
     local_time,
     open_server,
+    print_list,
     print_or_write,
 )
 from auricle.config.settings import Settings
@@ -57,23 +58,21 @@ def list_jobs(
     """
     query = {"state": ",".join(state)} if state else {}
     with open_server(url, api_key) as server:
-        if not as_json:
-            results.print(_line("id", "accepted", "state", "done", "length", "file"))
-        for job in server.pages("jobs", "jobs", query=query, limit=limit):
-            if as_json:
-                typer.echo(json.dumps(job, ensure_ascii=False))
-                continue
-            duration_ms = job["duration_ms"]
-            results.print(
-                _line(
-                    job["job_id"],
-                    local_time(job["accepted_at"]),
-                    job["state"],
-                    f"{job['progress']:.0%}",
-                    "-" if duration_ms is None else duration_text(duration_ms / 1000),
-                    job["file_name"] or "-",
-                )
-            )
+        header = _line("id", "accepted", "state", "done", "length", "file")
+        jobs = server.pages("jobs", "jobs", query=query, limit=limit)
+        print_list(jobs, header, _line_of, as_json=as_json)
+
+
+def _line_of(job: dict[str, Any]) -> str:
+    duration_ms = job["duration_ms"]
+    return _line(
+        job["job_id"],
+        local_time(job["accepted_at"]),
+        job["state"],
+        f"{job['progress']:.0%}",
+        "-" if duration_ms is None else duration_text(duration_ms / 1000),
+        job["file_name"] or "-",
+    )
 
 
 def _line(id: str, accepted: str, state: str, done: str, length: str, file: str) -> str:

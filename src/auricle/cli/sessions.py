@@ -1,13 +1,12 @@
 """``auricle sessions``: list live sessions, share one with readers, and withdraw a link."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import typer
 
-from auricle.cli.support.console import errors, results
+from auricle.cli.support.console import errors
 from auricle.cli.support.server_commands import (
     ApiKey,
     AsJson,
@@ -15,6 +14,7 @@ from auricle.cli.support.server_commands import (
     duration_text,
     local_time,
     open_server,
+    print_list,
 )
 from auricle.values.errors import RequestError, SetupError
 
@@ -32,22 +32,8 @@ def list_sessions(as_json: AsJson = False, url: ServerUrl = None, api_key: ApiKe
     readers. For programs, --json prints each session without a header.
     """
     with open_server(url, api_key) as server:
-        if not as_json:
-            results.print(_line("id", "started", "length", "api", "readers"))
-        for session in _sessions(server):
-            if as_json:
-                typer.echo(json.dumps(session, ensure_ascii=False))
-                continue
-            started_at = session["started_at"]
-            results.print(
-                _line(
-                    session["id"],
-                    local_time(started_at),
-                    duration_text(max(time.time() - started_at, 0)),
-                    session["source"],
-                    str(session["readers"]),
-                )
-            )
+        header = _line("id", "started", "length", "api", "readers")
+        print_list(_sessions(server), header, _line_of, as_json=as_json)
 
 
 def share(
@@ -105,6 +91,17 @@ def withdraw(
             session_id = fields.get("session", [""])[0] or _only(_sessions(server))
         server.send("DELETE", *_PATH, session_id, "token", query={"token": token})
     errors.print("The link was withdrawn.")
+
+
+def _line_of(session: dict[str, Any]) -> str:
+    started_at = session["started_at"]
+    return _line(
+        session["id"],
+        local_time(started_at),
+        duration_text(max(time.time() - started_at, 0)),
+        session["source"],
+        str(session["readers"]),
+    )
 
 
 def _line(id: str, started: str, length: str, api: str, readers: str) -> str:

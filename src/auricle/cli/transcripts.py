@@ -20,6 +20,8 @@ from auricle.cli.support.server_commands import (
     duration_text,
     local_time,
     open_server,
+    print_json,
+    print_list,
     print_or_write,
 )
 
@@ -60,22 +62,9 @@ def list_transcripts(
     """
     query = _query(language, source, since, until)
     with open_server(url, api_key) as server:
-        if not as_json:
-            results.print(_line("id", "started", "length", "language", "api"))
-        for transcript in server.pages("transcripts", *_PATH, query=query, limit=limit):
-            if as_json:
-                _print_json(transcript)
-            else:
-                length_s = transcript["ended_at"] - transcript["started_at"]
-                results.print(
-                    _line(
-                        transcript["id"],
-                        local_time(transcript["started_at"]),
-                        duration_text(length_s),
-                        transcript["language"] or "-",
-                        transcript["source"],
-                    )
-                )
+        header = _line("id", "started", "length", "language", "api")
+        transcripts = server.pages("transcripts", *_PATH, query=query, limit=limit)
+        print_list(transcripts, header, _line_of, as_json=as_json)
 
 
 def search(
@@ -103,7 +92,7 @@ def search(
         for match in server.pages("matches", *_PATH, query=query, limit=limit):
             is_empty = False
             if as_json:
-                _print_json(match)
+                print_json(match)
                 continue
             transcript, segment = match["transcript"], match["segment"]
             started = local_time(transcript["started_at"])
@@ -197,10 +186,16 @@ def _query(
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def _line_of(transcript: dict[str, Any]) -> str:
+    return _line(
+        transcript["id"],
+        local_time(transcript["started_at"]),
+        duration_text(transcript["ended_at"] - transcript["started_at"]),
+        transcript["language"] or "-",
+        transcript["source"],
+    )
+
+
 def _line(id: str, started: str, length: str, language: str, api: str) -> str:
     """Return a line of the list; IDs of the server have 32 characters."""
     return f"{id:<32}  {started:<19}  {length:>8}  {language:<8}  {api}"
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))

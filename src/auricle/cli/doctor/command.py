@@ -10,6 +10,7 @@ from rich.text import Text
 from auricle.cli.part import find_parts
 from auricle.cli.support.console import errors, results
 from auricle.cli.support.finding import LIMIT_S, Finding, Level
+from auricle.cli.support.setting_options import setting
 from auricle.config.settings import Settings
 
 
@@ -32,7 +33,7 @@ def doctor(
             "--client",
             metavar="NAME",
             help="Try only a server: send speech to URL as this program does, such as "
-            "`open-webui`; an unknown name lists all. The key is AURICLE_API_KEY.",
+            "`open-webui`; an unknown name lists all.",
         ),
     ] = None,
     timeout: Annotated[
@@ -45,6 +46,7 @@ def doctor(
             "of the server with --client. Slow machines need more.",
         ),
     ] = LIMIT_S,
+    api_key: Annotated[str | None, setting("api_key")] = None,
     url: Annotated[
         str | None,
         typer.Argument(metavar="URL", help="With --client: the URL configured in the program."),
@@ -70,7 +72,7 @@ def doctor(
     if (client is None) != (url is None) or (client is not None and model is not None):
         raise typer.BadParameter("--client requires a URL, and excludes --model.")
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
-    settings = Settings.load()
+    settings = Settings.load({"api_key": api_key})
     checks = [partial(check, limit_s=timeout) if check in PROBES else check for check in CHECKS]
     checks += [check for part in find_parts() for check in part.checks()]
     checks += checks_of_apis(settings)

@@ -20,7 +20,7 @@ from auricle.cli.support.output import (
     check_target,
     chosen_format,
 )
-from auricle.cli.support.setting_options import server_url, setting
+from auricle.cli.support.setting_options import KEY_REQUIRED, server_url, setting
 from auricle.cli.support.speech_options import (
     Hotwords,
     Language,
@@ -38,7 +38,6 @@ from auricle.cli.support.speech_options import (
     split_hotwords,
 )
 from auricle.client import ClientRules, LiveClient
-from auricle.config.section import variable
 from auricle.config.settings import Settings
 from auricle.text.formats.base import USUAL, SubtitleLimits
 from auricle.values.audio_formats import FILE_NAMES
@@ -210,8 +209,6 @@ def _advised(problem: AuricleError) -> AuricleError:
         case Unreachable():
             return SetupError(f"{problem} Start a server with `auricle serve`, or set --url.")
         case Unauthorized():
-            return SetupError(
-                f"The server requires a valid key: set --api-key or {variable('api_key')}."
-            )
+            return SetupError(KEY_REQUIRED)
         case _:
             return problem

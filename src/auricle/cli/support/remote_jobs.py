@@ -15,6 +15,7 @@ import msgspec
 
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.server import checked_url, key_of, unreachable
+from auricle.cli.support.setting_options import KEY_REQUIRED
 from auricle.client.api.audio import open_audio
 from auricle.client.api.calls import CLEANUP_LIMIT_S, create_job, delete_job, get_job, get_liveness
 from auricle.client.api.connection import Connection
@@ -23,7 +24,15 @@ from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.sections.client import ClientSettings
 from auricle.files.transcribe import FileTranscript
 from auricle.text.formats.native_json import parse_transcript
-from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
+from auricle.values.errors import (
+    AuricleError,
+    NotFound,
+    RequestError,
+    SetupError,
+    TokenExpired,
+    Unauthorized,
+    Unreachable,
+)
 from auricle.values.limits import MAX_FILE_NAME_CHARACTERS
 from auricle.values.types import Options, SpeakerOptions
 
@@ -165,12 +174,15 @@ def _request_errors(*passed_on: type[AuricleError]) -> Iterator[None]:
         passed_on: Errors that stay as they are.
 
     Raises:
+        SetupError: The server requires a key, or another one.
         RequestError: Any other error of the server.
     """
     try:
         yield
     except passed_on:
         raise
+    except (Unauthorized, TokenExpired) as exc:
+        raise SetupError(KEY_REQUIRED) from exc
     except AuricleError as exc:
         raise RequestError(f"{exc} ({exc.code})") from exc
 

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from auricle.cli.support.setting_options import KEY_REQUIRED
 from auricle.client.api.audio import open_audio
 from auricle.client.api.blocking import run
 from auricle.client.api.calls import MAX_PAGE, TRANSCRIPTION_LIMIT_S, Call, base_url
 from auricle.client.api.connection import Connection
 from auricle.client.api.http import BlockingTransport
 from auricle.client.api.transport import TIMEOUT_S
-from auricle.config.section import variable
 from auricle.config.sections.client import ClientSettings
 from auricle.config.settings import Settings
 from auricle.values.errors import (
@@ -88,9 +88,7 @@ class Server:
         except Unreachable as error:
             raise unreachable(self.url) from error
         except (Unauthorized, TokenExpired) as error:
-            raise SetupError(
-                f"The server requires a valid key: set --api-key or {variable('api_key')}."
-            ) from error
+            raise SetupError(KEY_REQUIRED) from error
         except AuricleError as error:
             raise RequestError(f"{error} ({error.code})") from error
 

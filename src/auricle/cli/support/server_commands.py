@@ -1,13 +1,15 @@
 """What the commands share that show and delete what a server keeps: options, output, deletion."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auricle.cli.support.console import errors
+from auricle.cli.support.console import errors, results
 from auricle.cli.support.output import (
     OutputFormat,
     check_stdout,
@@ -44,6 +46,37 @@ def open_server(url: str | None, api_key: str | None) -> "Server":
     from auricle.cli.support.server import Server  # its HTTP client would delay other commands
 
     return Server(Settings.load({"url": url, "api_key": api_key}))
+
+
+def print_list(
+    found: Iterable[dict[str, Any]],
+    header: str,
+    line: Callable[[dict[str, Any]], str],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what a server keeps, each on a line; nothing if the server refuses.
+
+    Args:
+        found: The objects, which may be requested as they are iterated.
+        header: The first line.
+        line: Returns the line of an object.
+        as_json: Whether to print each object as JSON, without a header.
+    """
+    objects = iter(found)
+    first = list(islice(objects, 1))
+    if not as_json:
+        results.print(header)
+    for each in chain(first, objects):
+        if as_json:
+            print_json(each)
+        else:
+            results.print(line(each))
+
+
+def print_json(found: dict[str, Any]) -> None:
+    """Print an object of a list as JSON, on one line."""
+    typer.echo(json.dumps(found, ensure_ascii=False))
 
 
 def delete_each(server: "Server", ids: Iterable[str], *path: str) -> None:

@@ -9,6 +9,8 @@ from auricle.config.settings import fields
 
 _FIELDS = dict(fields())
 
+KEY_REQUIRED = f"The server requires a valid key: set --api-key or {variable('api_key')}."
+
 
 def setting(name: str, *more_names: str, panel: str | None = None) -> typer.models.OptionInfo:
     """Return a setting's option with its name, description, variable and default."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -250,25 +251,39 @@ def _recogniser(settings: Settings, *, is_multichannel: bool) -> FileRecogniser:
 
 
 async def _run(recogniser: FileRecogniser, recordings: list[_Recording], style: _Style) -> None:
-    """Transcribe a few recordings concurrently; write results in the given order."""
+    """Transcribe a few recordings concurrently; write results in the given order.
+
+    If the call is cancelled, the results are written that would have waited for earlier ones.
+    """
     limiter = anyio.CapacityLimiter(FILES_AT_ONCE)
     is_read = True
+    unwritten = deque(recordings)
     async with recogniser:
         with FileProgressBars() as bars:
+
+            def report(recording: _Recording) -> None:
+                with bars.hidden():
+                    _report_source(recording, style, is_one_of_several=len(recordings) > 1)
+
             async with anyio.create_task_group() as work:
                 for recording in recordings:
                     if recording.problem:
                         recording.is_done.set()
                     else:
                         work.start_soon(_recognise, recogniser, recording, bars, limiter)
-                for recording in recordings:
-                    await recording.is_done.wait()
+                try:
                     try:
-                        with bars.hidden():
-                            _report_source(recording, style, is_one_of_several=len(recordings) > 1)
-                    except BrokenPipeError:  # the reader has closed the pipe, as `| head` does
-                        is_read = False
-                        work.cancel_scope.cancel()
+                        while unwritten:
+                            await unwritten[0].is_done.wait()
+                            report(unwritten.popleft())
+                    except anyio.get_cancelled_exc_class():
+                        for recording in unwritten:
+                            if recording.result is not None or recording.problem:
+                                report(recording)
+                        raise
+                except BrokenPipeError:  # the reader has closed the pipe, as `| head` does
+                    is_read = False
+                    work.cancel_scope.cancel()
     if not is_read:
         raise BrokenPipeError(errno.EPIPE, "the reader of the output closed the pipe")
 

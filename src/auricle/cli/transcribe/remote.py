@@ -77,7 +77,7 @@ class RemoteRecogniser:
     async def _cancelled(self, job_id: str, path: Path) -> str:
         """Cancel a job, and return what became of it."""
         if await self._jobs.cancel(job_id):
-            return f"{path}: its job on the server was cancelled."
+            return f"{path}: its job {job_id} on the server was cancelled."
         return (
             f"{path}: the server did not confirm the end of job {job_id}, so it may continue: see "
             f"`auricle jobs show {job_id} --url {self._jobs.url}`, or cancel it with `jobs cancel`."

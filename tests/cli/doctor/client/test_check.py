@@ -51,7 +51,7 @@ def test_a_wrong_key(url: str, tmp_path: Path, key: str | None) -> None:
     done = doctor(tmp_path, "vexa", url, key)
     assert done.returncode == 1
     assert "HTTP 401" in done.stdout
-    assert "Set AURICLE_API_KEY to a key of the server" in done.stdout
+    assert "Set --api-key or AURICLE_API_KEY to a key of the server" in done.stdout
 
 
 def test_a_probe_after_which_the_program_does_not_use_the_server(url: str, tmp_path: Path) -> None:

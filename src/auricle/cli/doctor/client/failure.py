@@ -61,8 +61,8 @@ def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:
         return f"Enter the URL {parts.scheme}://:KEY@{parts.netloc.rpartition('@')[2]} with a key."
     if status == 401:
         return (
-            f"Set {variable('api_key')} to a key of the server for this check, and enter the same "
-            f"key in {profile.title}."
+            f"Set --api-key or {variable('api_key')} to a key of the server for this check, and "
+            f"enter the same key in {profile.title}."
         )
     if code == "model_not_found":
         return (
