@@ -4,10 +4,11 @@
 
 A session on a simulated clock transcribes sentences. In the middle of each, where its text has no
 punctuation, the stream is ended in a word, at the end of a word, or the speaker pauses for 0.4 to
-1.0 s, without turn detection and with it. At the end of each, the stream is ended 0 to 0.3 s after
-the voice. Counted are finals with a full stop in the middle of a sentence, those without one at its
-end, and word errors next to those of the whole sentence. Rules are chosen on one half of the
-sentences, and figures are published for the other.
+1.0 s: without turn detection and with it, and with a client that requests finals just after the
+pause, where 500 ms of silence end speech, or 300 ms as by default in Deepgram's API. At the end of
+each, the stream is ended 0 to 0.3 s after the voice. Counted are finals with a full stop in the
+middle of a sentence, those without one at its end, and word errors next to those of the whole
+sentence. Rules are chosen on one half of the sentences, and figures are published for the other.
 """
 
 import random
@@ -19,6 +20,7 @@ import numpy as np
 
 from auricle.engines.whisper.short_window import ShortWindowEngine
 from auricle.values.events import Final
+from auricle.values.limits import DEFAULT_ENDPOINT_MS
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
     Job,
@@ -33,7 +35,7 @@ from bench.lib.engine import load_engine
 from bench.lib.report import command_line, publish
 from bench.lib.scoring import Errors, word_errors
 from bench.lib.speech import Clip, read_clips, say, sentence
-from bench.speakers.sessions import CLIENT, Session
+from bench.speakers.sessions import CLIENT, DEEPGRAM_ENDPOINT_MS, Session
 
 SPOKEN_SENTENCES = 60
 PLACES = 3
@@ -42,6 +44,8 @@ EDGE_WORDS = 2
 """Words at the start and the end of a sentence in which it is not interrupted."""
 PAUSES_S = (0.4, 1.0)
 LAST_PAUSE_S = 3.0
+ONSET_S = (0.04, 0.28)
+"""From the start of the word after a pause to the request of a client that takes it for silence."""
 DELAYS_S = (0.0, 0.05, 0.1, 0.2, 0.3)
 """From the end of the voice to the request, as who releases a key would have them."""
 ROOM_TONE = 3.0
@@ -132,10 +136,14 @@ def measure(
         turns: SmartTurn | None = None,
         *,
         has_more: bool = False,
+        endpoint_ms: int = DEFAULT_ENDPOINT_MS,
+        finalize_sample: int | None = None,
     ) -> None:
-        finals = Session(engine, turn_model=turns).play(pcm).sent
+        session = Session(engine, turn_model=turns, endpoint_ms=endpoint_ms)
+        finals = session.play(pcm, finalize_sample).sent
         counts.setdefault(name, Count()).add(finals, reference, has_more=has_more)
 
+    onset = random.Random(clip.name)
     whole = transcribe(engine, clip.pcm)
     count("whole sentence", with_silence(clip.pcm, clip.pcm.size, LAST_PAUSE_S), clip.text)
     if whole.text.strip().endswith(STOPS) and clip.text.endswith(STOPS):
@@ -150,9 +158,28 @@ def measure(
         count("middle, stopped in a word", clip.pcm[:middle], spoken)
         count("middle, stopped after a word", clip.pcm[:end_sample], spoken)
         pause_s = chance.uniform(*PAUSES_S)
-        paused = with_silence(clip.pcm, quietest(clip.pcm, end_sample), pause_s)
+        pause_sample = quietest(clip.pcm, end_sample)
+        paused = with_silence(clip.pcm, pause_sample, pause_s)
         count("middle, a pause", paused, clip.text, has_more=True)
         count("middle, a pause, with turn detection", paused, clip.text, turn_model, has_more=True)
+        asked = pause_sample + int((pause_s + onset.uniform(*ONSET_S)) * SAMPLE_RATE_HZ)
+        name = f"middle, a pause, {DEEPGRAM_ENDPOINT_MS} ms end speech"
+        count(
+            "middle, a pause, then a request",
+            paused,
+            clip.text,
+            has_more=True,
+            finalize_sample=asked,
+        )
+        count(name, paused, clip.text, has_more=True, endpoint_ms=DEEPGRAM_ENDPOINT_MS)
+        count(
+            f"{name}, then a request",
+            paused,
+            clip.text,
+            has_more=True,
+            endpoint_ms=DEEPGRAM_ENDPOINT_MS,
+            finalize_sample=asked,
+        )
 
 
 def places(whole: Transcript, chance: random.Random) -> Iterator[tuple[int, int, str]]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from auricle.audio.opus import find_libopus
 from auricle.config.sections.live import LiveSettings
 from auricle.config.sections.model import ModelSettings
@@ -16,9 +18,10 @@ from auricle.engines.base import Engine
 from auricle.engines.models import ModelTable
 from auricle.session.live import LiveSession
 from auricle.session.output import Revised, Submit
-from auricle.values.commands import Stop, StreamParameters
+from auricle.values.commands import Flush, Spare, Stop, StreamParameters
 from auricle.values.errors import Superseded
 from auricle.values.events import Closed, Final, Wire
+from auricle.values.limits import DEFAULT_ENDPOINT_MS
 from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
@@ -39,6 +42,8 @@ MESSAGE_SAMPLES = SAMPLE_RATE_HZ // 10
 FINAL_S, EMBED_S, TURN_S = 0.3, 0.1, 0.05
 """Simulated time of a job: what an idle server takes for an utterance of 5 s."""
 DRAIN_S = 30.0
+DEEPGRAM_ENDPOINT_MS = 300
+"""What ends an utterance by default in Deepgram's API (docs/decisions/015)."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,7 @@ class Session:
         engine: Recognises finals.
         embedder: Embeds voices; ``None``: the session does not ask for speakers.
         turn_model: Judges pauses; ``None``: the session does not ask for turns.
+        endpoint_ms: Silence that ends an utterance.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Session:
         engine: Engine,
         embedder: SpeakerEmbedder | None = None,
         turn_model: SmartTurn | None = None,
+        *,
+        endpoint_ms: int = DEFAULT_ENDPOINT_MS,
     ) -> None:
         self._engine, self._embedder, self._turn_model = engine, embedder, turn_model
         self._now, self._count = 0.0, 0
@@ -78,6 +86,7 @@ class Session:
                 turn_detection=turn_model is not None,
                 word_timestamps=True,
                 partials=False,
+                endpoint_ms=endpoint_ms,
             ),
             LiveSettings(),
             find_libopus(),
@@ -92,19 +101,32 @@ class Session:
         )
         self._session.attach(0.0)
 
-    def play(self, pcm: Pcm16) -> LiveFinals:
-        """Send audio in real time, and return its finals."""
+    def play(self, pcm: Pcm16, finalize_sample: int | None = None) -> LiveFinals:
+        """Send audio in real time, and return its finals.
+
+        Args:
+            pcm: The audio.
+            finalize_sample: Where to request finals; ``None``: only the end of the audio ends them.
+        """
         self._drain()
-        for at in range(0, pcm.size, MESSAGE_SAMPLES):
-            part = pcm[at : at + MESSAGE_SAMPLES]
-            self._run(until=self._now + part.size / SAMPLE_RATE_HZ)
-            self._session.receive_data(part.tobytes(), now=self._now)
-            self._drain()
+        parts = [pcm] if finalize_sample is None else np.split(pcm, [finalize_sample])
+        for number, part in enumerate(parts):
+            if number:
+                self._session.receive_command(Flush(spares=Spare.ONSET), self._now)
+                self._drain()
+            self._send(part)
         self._session.receive_command(Stop(), self._now)
         self._drain()
         self._run(until=self._now + DRAIN_S)
         assert self._is_closed
         return LiveFinals(list(self._sent.values()), list((self._sent | self._revised).values()))
+
+    def _send(self, pcm: Pcm16) -> None:
+        for at in range(0, pcm.size, MESSAGE_SAMPLES):
+            part = pcm[at : at + MESSAGE_SAMPLES]
+            self._run(until=self._now + part.size / SAMPLE_RATE_HZ)
+            self._session.receive_data(part.tobytes(), now=self._now)
+            self._drain()
 
     def _run(self, until: float) -> None:
         """Do what is due until a time."""

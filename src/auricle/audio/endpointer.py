@@ -265,6 +265,13 @@ class _OpenSpeech:
         if window.is_voiced:
             self.speech_end_sample = window.end_sample
 
+    @property
+    def is_onset(self) -> bool:
+        """Whether it is a sound that has just begun, after silence, and goes on."""
+        if self.is_continued or len(self.windows) > _ONSET_MAX_WINDOWS:
+            return False
+        return all(window.is_voiced for window in self.windows)
+
     def take_onset(self, pause_samples: int) -> list[_Window]:
         """Remove and return the sound that has just begun after such a pause, if there is one."""
         voiced = [at for at, window in enumerate(self.windows) if window.is_voiced]
@@ -427,13 +434,15 @@ class Endpointer:
 
         Args:
             spares_onset: Whether a sound that has just begun after a pause starts the next
-                utterance.
+                utterance, or stays in it if it is all of it.
         """
         events = self._stop_asking()
         utterance = self._open
         if utterance is None or not utterance.is_confirmed:
             return events
         pause_samples = self._rules.speculate_ms * SAMPLES_PER_MS
+        if spares_onset and utterance.is_onset:
+            return events
         if spares_onset and (onset := utterance.take_onset(pause_samples)):
             silence_samples = onset[0].start_sample - utterance.speech_end_sample
             end_sample = self._padded_end(utterance, silence_samples)

@@ -1,6 +1,5 @@
 """Requests of a client to end open utterances: which ones end, when, and how it is confirmed."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -13,7 +12,7 @@ from auricle.session.outbox import Outbox
 from auricle.session.output import Output
 from auricle.session.utterances.utterance import UtteranceNumbers
 from auricle.values.commands import Flush, Spare
-from auricle.values.events import Finalized, Flushed, SpeechEnded, SpeechStarted
+from auricle.values.events import Finalized, Flushed, SpeechEnded
 
 SPARED_S = 0.3
 """Wait for audio after a request that spared an utterance; live audio continues within 0.1 s."""
@@ -46,11 +45,9 @@ class EndRequests:
 
     def finalize(self, now: float) -> None:
         """End the open utterances, but not one that has just started."""
-        outputs = self.outbox.put_all(
-            each.finalize(now, spares_onset=True) for each in self.channels
-        )
+        self.outbox.put_all(each.finalize(now, spares_onset=True) for each in self.channels)
         self.outbox.put(self.marks.advance())
-        self._spare_onset(outputs, now)
+        self._spare_onset(None, now)
 
     def flush(self, command: Flush, now: float) -> None:
         """End the open utterances, and confirm it for each channel, or for one."""
@@ -63,7 +60,7 @@ class EndRequests:
         at_sample = self.intake.received_sample
         if is_spared:
             self._spare(now)
-        self._spare_onset(outputs, now)
+        self._spare_onset(command.channel, now)
         ended = {output.channel for output in outputs if isinstance(output, SpeechEnded)}
         for number, channel in self._chosen(command.channel):
             name = number if self.is_multichannel else None
@@ -108,9 +105,9 @@ class EndRequests:
             case Spare.UTTERANCE:
                 return True
 
-    def _spare_onset(self, outputs: Iterable[Output], now: float) -> None:
-        """Spare a sound that was found at the very end, and end it if no audio follows."""
-        if any(isinstance(output, SpeechStarted) for output in outputs):
+    def _spare_onset(self, only: int | None, now: float) -> None:
+        """Spare a sound that has just begun, which a request leaves open, if audio follows."""
+        if any(channel.segmenter.is_open for _, channel in self._chosen(only)):
             self._spare(now)
 
     def _spare(self, now: float) -> None:

@@ -298,6 +298,19 @@ def test_an_end_on_request_spares_the_onset_of_a_word(windows: int) -> None:
     assert starts == [SpeechStart(52 * W, 54 * W)]
 
 
+@pytest.mark.parametrize("windows", [3, 9])
+@pytest.mark.parametrize("before", [[], [(0.9, 30), (0, 31)]])
+def test_an_end_on_request_spares_a_word_that_has_just_begun_after_silence(
+    before: Script, windows: int
+) -> None:
+    endpointer = Endpointer(RULES)
+    feed(endpointer, [(0, 20), *before, (0.9, windows)])
+    assert endpointer.is_open
+    assert endpointer.finish(spares_onset=True) == []
+    [ended] = ends(feed(endpointer, [(0.9, 5), (0, 31)]))
+    assert ended.speech_end_sample - ended.voiced[0][0] == (windows + 5) * W
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -305,6 +318,8 @@ def test_an_end_on_request_spares_the_onset_of_a_word(windows: int) -> None:
         [(0.9, 30), (0.1, 2), (0.9, 5)],  # a plosive, not a pause
         [(0.9, 2), (0.1, 4), (0.9, 5)],  # only a click was before it
         [(0.9, 30), (0.1, 4), (0.9, 5), (0.1, 1)],  # it is over
+        [(0.9, 10)],  # the same, without speech before it
+        [(0.9, 5), (0.1, 1)],
     ],
 )
 def test_an_end_on_request_includes_all_other_speech(script: Script) -> None:

@@ -189,7 +189,7 @@ def test_flush_answers_for_each_channel_or_for_one() -> None:
 
 def test_finalize_ends_the_utterances_of_all_channels() -> None:
     it = rig(partials=False)
-    speak(it, CALL[: 4 * SECOND])
+    speak(it, CALL[: 9 * SECOND // 2])
     it.command(Finalize())
     assert not it.session.channels.unfinished_audio({})
     assert {final.channel for final in it.finals} == {0, 1}

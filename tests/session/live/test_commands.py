@@ -328,6 +328,25 @@ def test_a_sound_that_a_request_has_spared_ends_if_no_audio_follows() -> None:
 
 
 @pytest.mark.parametrize("command", [Finalize(), Flush(spares=Spare.ONSET)])
+@pytest.mark.parametrize("onset_ms", [100, 200, 280])
+def test_a_request_at_the_onset_of_a_word_spares_it_if_the_pause_has_ended_the_speech_before_it(
+    command: Finalize | Flush, onset_ms: int
+) -> None:
+    rig = pcm_rig(endpoint_ms=100)
+    end_sample, word_sample = PAUSE_SAMPLES
+    cut_sample = word_sample + onset_ms * SAMPLES_PER_MS
+    rig.speak_pcm(FELLOW[:cut_sample])
+    before = rig.finals[-1]
+    assert end_sample < before.end_sample <= word_sample
+    rig.command(command)
+    rig.speak_pcm(FELLOW[cut_sample:])
+    rig.speak_pcm(silence(1))
+    after = rig.finals[rig.finals.index(before) + 1]
+    assert after.start_sample == before.end_sample
+    assert after.end_sample > cut_sample + SAMPLES_PER_MS * 300
+
+
+@pytest.mark.parametrize("command", [Finalize(), Flush(spares=Spare.ONSET)])
 def test_a_request_in_the_middle_of_a_word_ends_it_there(command: Finalize | Flush) -> None:
     rig = pcm_rig()
     cut_sample = PAUSE_SAMPLES[1] + 400 * SAMPLES_PER_MS
@@ -345,6 +364,20 @@ def test_the_onset_of_a_word_belongs_to_the_utterance_that_ends_for_good(end: St
     rig.command(end)
     (final,) = rig.finals
     assert final.end_sample >= cut_sample
+
+
+def test_a_word_that_a_request_has_spared_ends_if_no_audio_follows() -> None:
+    rig = pcm_rig(endpoint_ms=100)
+    cut_sample = PAUSE_SAMPLES[1] + 200 * SAMPLES_PER_MS
+    rig.speak_pcm(FELLOW[:cut_sample])
+    rig.command(Flush(spares=Spare.ONSET))
+    (flushed,) = rig.of(Flushed)
+    assert (flushed.ended_utterance, flushed.is_open) == (False, True)
+    before = rig.finals[-1]
+    rig.wait(SPARED_S)
+    after = rig.finals[-1]
+    assert after.start_sample == before.end_sample
+    assert after.end_sample == cut_sample
 
 
 def test_speech_that_a_flush_has_spared_ends_if_no_audio_follows() -> None:
