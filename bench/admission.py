@@ -16,6 +16,9 @@ Each case runs against a new ``auricle serve`` with default settings, as ``make 
   final, and until no final is later than 3 s.
 - **second_key**: on a new server, 19 people speak with one key. After some seconds another key says
   one sentence and uploads a file of two seconds, at once; three times.
+- **alone**: on a new server, 200 people speak one after another, a sentence each; every second one
+  in another language than requested, which takes several times as long. Beside every fifth one, a
+  recording of a minute is uploaded.
 - **learning**: more and more people try to speak, for two minutes; then the server restarts.
 
 A delay counts from the end of an utterance, as the server reports it, to its final.
@@ -65,13 +68,15 @@ FLOOD_PER_S, FLOOD_LEAD_S, FLOOD_FACTOR = 50, 2.0, 1.25
 SILENT_FINAL_S = 3.0
 SPEECH_S = 25.0
 BUSY_PROCESSES = 8
-OPEN_LIMIT_S = 20.0
+OPEN_LIMIT_S, UPLOAD_LIMIT_S = 20.0, 120.0
 LAST_FINAL_S = 30.0
 LEARNING_S, LEARNING_SPEAKERS = 120.0, 64
 CRASH_AT_S, CRASH_SPEECH_S, BACK_S, LATE_S = 8.0, 30.0, 10.0, 3.0
 CROWD, CROWD_S, NEWCOMER_AFTER_S, SENTENCE_S = 19, 40.0, 12.0, 3.0
+ALONE, UPLOADS_EVERY, UPLOAD_S, SHORTEST = 200, 5, 60.0, 20
 CROWD_KEY, NEWCOMER_KEY = "bench-key-of-crowd", "bench-key-of-newcomer"
-QUERY = "format=opus&seq=1&frame_ms=20&language=en"
+QUERY = "format=opus&seq=1&frame_ms=20"
+RIGHT_LANGUAGE, WRONG_LANGUAGE = "en", "ja"
 STOP = frame_of('{"type":"stop"}')
 
 
@@ -84,11 +89,15 @@ class Spoken:
     delays_s: list[float] = field(default_factory=list)
 
 
-async def open_stream(url: str, key: str | None = None) -> ClientConnection | dict[str, Any]:
+async def open_stream(
+    url: str, key: str | None = None, language: str = RIGHT_LANGUAGE
+) -> ClientConnection | dict[str, Any]:
     """Open a stream; return the error of a server that refuses it."""
     try:
         connection = await open_websocket(
-            f"{stream_url(url)}?{QUERY}", OPEN_LIMIT_S, headers=key_headers(key)
+            f"{stream_url(url)}?{QUERY}&language={language}",
+            OPEN_LIMIT_S,
+            headers=key_headers(key),
         )
     except InvalidStatus as refusal:
         error: dict[str, Any] = json.loads(refusal.response.body)["error"]
@@ -98,12 +107,16 @@ async def open_stream(url: str, key: str | None = None) -> ClientConnection | di
 
 
 async def speak(
-    url: str, frames: Sequence[bytes], after_s: float = 0.0, key: str | None = None
+    url: str,
+    frames: Sequence[bytes],
+    after_s: float = 0.0,
+    key: str | None = None,
+    language: str = RIGHT_LANGUAGE,
 ) -> Spoken:
     """Open a stream and speak in real time, to the last final."""
     await asyncio.sleep(after_s)
     spoken, asked_at = Spoken(), time.monotonic()
-    connection = await open_stream(url, key)
+    connection = await open_stream(url, key, language)
     if isinstance(connection, dict):
         spoken.refusal, spoken.refused_after_s = connection, time.monotonic() - asked_at
         return spoken
@@ -116,6 +129,20 @@ async def speak(
             case "error":
                 spoken.refusal = event
     return spoken
+
+
+async def upload(url: str, file: bytes, key: str | None = None) -> float:
+    """Have a recording transcribed, and return how long it took, in seconds."""
+    async with httpx2.AsyncClient(base_url=url, timeout=UPLOAD_LIMIT_S) as http:
+        asked_at = time.monotonic()
+        answer = await http.post(
+            "/v1/audio/transcriptions",
+            files={"file": ("file.wav", file)},
+            data={"model": "whisper-1", "language": RIGHT_LANGUAGE},
+            headers=key_headers(key),
+        )
+        answer.raise_for_status()
+        return time.monotonic() - asked_at
 
 
 async def be_silent(url: str, frames: Sequence[bytes]) -> bool:
@@ -142,10 +169,12 @@ def silent_frames(seconds: float) -> list[bytes]:
 
 def frames_of(seconds: float, streams: int) -> list[list[bytes]]:
     """Return speech for each stream, as a frame for each packet."""
-    return [
-        framed(pack(packet, seq) for seq, packet in enumerate(opus_packets(pcm)))
-        for pcm in speeches(seconds, streams)
-    ]
+    return [frames_of_speech(pcm) for pcm in speeches(seconds, streams)]
+
+
+def frames_of_speech(pcm: Pcm16) -> list[bytes]:
+    """Return speech as a frame for each packet."""
+    return framed(pack(packet, seq) for seq, packet in enumerate(opus_packets(pcm)))
 
 
 @contextlib.contextmanager
@@ -353,20 +382,8 @@ def second_key() -> dict[str, Any]:
     frames = frames_of(CROWD_S, CROWD)
     longer = (clip for clip in read_clips() if clip.seconds > SENTENCE_S)
     sentence = min(longer, key=lambda clip: clip.seconds).pcm
-    [own] = [framed(pack(packet, seq) for seq, packet in enumerate(opus_packets(sentence)))]
+    own = frames_of_speech(sentence)
     file = as_wav(sentence[: 2 * SAMPLE_RATE_HZ])
-
-    async def upload(url: str) -> float:
-        async with httpx2.AsyncClient(base_url=url, timeout=60.0) as http:
-            asked_at = time.monotonic()
-            answer = await http.post(
-                "/v1/audio/transcriptions",
-                files={"file": ("file.wav", file)},
-                data={"model": "whisper-1", "language": "en"},
-                headers=key_headers(NEWCOMER_KEY),
-            )
-            answer.raise_for_status()
-            return time.monotonic() - asked_at
 
     async def run(url: str) -> dict[str, Any]:
         spread_s = 2.0 / CROWD
@@ -375,7 +392,9 @@ def second_key() -> dict[str, Any]:
             for i, each in enumerate(frames)
         ]
         await asyncio.sleep(NEWCOMER_AFTER_S)
-        spoken, file_s = await asyncio.gather(speak(url, own, key=NEWCOMER_KEY), upload(url))
+        spoken, file_s = await asyncio.gather(
+            speak(url, own, key=NEWCOMER_KEY), upload(url, file, NEWCOMER_KEY)
+        )
         return {
             "final_s": [round(delay_s, 2) for delay_s in spoken.delays_s],
             "file_s": round(file_s, 2),
@@ -389,6 +408,35 @@ def second_key() -> dict[str, Any]:
             runs.append(asyncio.run(run(server.url)))
             print(f"  {runs[-1]}", flush=True)
     return {"runs": runs}
+
+
+def alone() -> dict[str, Any]:
+    """See the module."""
+    clips = sorted(read_clips(), key=lambda clip: clip.seconds)[:SHORTEST]
+    sentences = [frames_of_speech(clip.pcm) for clip in clips]
+    file = as_wav(speeches(UPLOAD_S, 1)[0])
+    languages = (RIGHT_LANGUAGE, WRONG_LANGUAGE)
+
+    async def run(server: Server) -> dict[str, Any]:
+        before = server.health()["live"]
+        spoken: list[Spoken] = []
+        uploads: list[asyncio.Task[float]] = []
+        for number in range(ALONE):
+            if number % UPLOADS_EVERY == 0:
+                await asyncio.gather(*uploads[-1:])
+                uploads.append(asyncio.create_task(upload(server.url, file)))
+            frames, language = sentences[number % SHORTEST], languages[number % 2]
+            spoken.append(await speak(server.url, frames, language=language))
+        files_s = await asyncio.gather(*uploads)
+        return {
+            **figures(spoken),
+            "file_p50_s": round(percentile(files_s, 50), 2),
+            "before": before,
+            "after": server.health()["live"],
+        }
+
+    with running() as server:
+        return asyncio.run(run(server))
 
 
 def learning() -> dict[str, Any]:
@@ -430,7 +478,9 @@ def learning() -> dict[str, Any]:
         return shown
 
 
-CASES = {f.__name__: f for f in (speakers, dropped, flood, silent, crash, second_key, learning)}
+CASES = {
+    f.__name__: f for f in (speakers, dropped, flood, silent, crash, second_key, alone, learning)
+}
 
 
 def targets(shown: dict[str, Any]) -> dict[str, bool]:
@@ -456,6 +506,8 @@ def targets(shown: dict[str, Any]) -> dict[str, bool]:
         reached["all clients are back and served after a crash"] = is_back
         times_s = (each["last one back after s"], each["earlier speech served after s"])
         reached[f"both within {BACK_S:g} s"] = max(times_s) <= BACK_S
+    if each := shown.get("alone"):
+        reached[f"{ALONE} speakers one after another are admitted"] = each["admitted"] == ALONE
     if each := shown.get("learning"):
         learned = [look["learned"] for look in each["looks"]]
         reached["the capacity is learned within a minute of load"] = any(learned[:12])
