@@ -1,8 +1,6 @@
 """``auricle transcribe`` is interrupted while one of several recordings is being transcribed."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import anyio
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from auricle.cli.support.output import OutputFormat
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.transcribe.command import _Recording, _run, _Style
-from auricle.cli.transcribe.recogniser import RecogniserRequest
+from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.files.transcribe import FileTranscript
 from auricle.text.formats.base import USUAL
 from auricle.values.errors import RequestError
@@ -18,18 +16,10 @@ from auricle.values.types import Options, Transcript
 from tests.support.poll import poll_until
 
 
-class FirstNeverEnds:
-    """Transcribes ``b``, fails at ``c``, and works at any other recording for ever."""
+class FirstNeverEnds(FileRecogniser):
+    """Transcribes ``b``, fails at ``c``, and never finishes any other recording."""
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         pass
 
     async def recognise(

@@ -4,8 +4,7 @@ If the server is full, requests are retried after its ``Retry-After``. If it is 
 are retried until it returns.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,8 +13,7 @@ import anyio
 import msgspec
 
 from auricle.cli.support.progress import OnProgress
-from auricle.cli.support.server import checked_url, key_of, unreachable
-from auricle.cli.support.setting_options import KEY_REQUIRED
+from auricle.cli.support.server import checked_url, key_of, request_errors, unreachable
 from auricle.client.api.audio import open_audio
 from auricle.client.api.calls import CLEANUP_LIMIT_S, create_job, delete_job, get_job, get_liveness
 from auricle.client.api.connection import Connection
@@ -24,15 +22,7 @@ from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.sections.client import ClientSettings
 from auricle.files.transcribe import FileTranscript
 from auricle.text.formats.native_json import parse_transcript
-from auricle.values.errors import (
-    AuricleError,
-    NotFound,
-    RequestError,
-    SetupError,
-    TokenExpired,
-    Unauthorized,
-    Unreachable,
-)
+from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
 from auricle.values.limits import MAX_FILE_NAME_CHARACTERS
 from auricle.values.types import Options, SpeakerOptions
 
@@ -129,7 +119,7 @@ class RemoteJobs:
             audio = open_audio(path)
         except RequestError as exc:  # reports begin with the name of the file
             raise RequestError(str(exc).removeprefix(f"{path} ")) from exc
-        with _request_errors():
+        with request_errors():
             await self._connection.send(create_job(audio, job_id, fields))
 
     async def follow(self, job_id: str, on_progress: OnProgress) -> FileTranscript:
@@ -139,7 +129,7 @@ class RemoteJobs:
             NotFound: The server doesn't know the job.
             RequestError: The job failed, or the server rejected the request or failed.
         """
-        with _request_errors(NotFound):
+        with request_errors(NotFound):
             while True:
                 job = await self._connection.send(get_job(job_id), is_known=True)
                 on_progress(job.progress, 0.0)
@@ -164,27 +154,6 @@ class RemoteJobs:
                 return False
             return True
         return False
-
-
-@contextlib.contextmanager
-def _request_errors(*passed_on: type[AuricleError]) -> Iterator[None]:
-    """Add the code to errors of the server, for reports.
-
-    Args:
-        passed_on: Errors that stay as they are.
-
-    Raises:
-        SetupError: The server requires a key, or another one.
-        RequestError: Any other error of the server.
-    """
-    try:
-        yield
-    except passed_on:
-        raise
-    except (Unauthorized, TokenExpired) as exc:
-        raise SetupError(KEY_REQUIRED) from exc
-    except AuricleError as exc:
-        raise RequestError(f"{exc} ({exc.code})") from exc
 
 
 def _fields(options: Options, speakers: SpeakerOptions | None) -> JobOptions:

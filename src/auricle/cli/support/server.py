@@ -1,5 +1,6 @@
 """A running server, as commands use it: its URL, key and errors."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -82,15 +83,10 @@ class Server:
         limit_s = None if audio is None else TRANSCRIPTION_LIMIT_S
         call = Call(method, target, bytes, query or {}, json, recording, limit_s=limit_s)
         try:
-            return run(self._connection.send(call))
-        except (SetupError, NotFound):
-            raise
+            with request_errors(SetupError, NotFound, Unreachable):
+                return run(self._connection.send(call))
         except Unreachable as error:
             raise unreachable(self.url) from error
-        except (Unauthorized, TokenExpired) as error:
-            raise SetupError(KEY_REQUIRED) from error
-        except AuricleError as error:
-            raise RequestError(f"{error} ({error.code})") from error
 
     def document(self, method: str, *path: str, json: Mapping[str, object] | None = None) -> Any:
         """Return the JSON document of a response; arguments and errors are those of :meth:`send`.
@@ -156,6 +152,27 @@ def checked_url(url: str) -> str:
 def key_of(settings: ClientSettings) -> str | None:
     """Return the key in the settings."""
     return None if settings.api_key is None else settings.api_key.get_secret_value()
+
+
+@contextlib.contextmanager
+def request_errors(*passed_on: type[AuricleError]) -> Iterator[None]:
+    """Add the code to errors of the server, for reports.
+
+    Args:
+        passed_on: Errors that stay as they are.
+
+    Raises:
+        SetupError: The server requires a key, or another one.
+        RequestError: Any other error of the server.
+    """
+    try:
+        yield
+    except passed_on:
+        raise
+    except (Unauthorized, TokenExpired) as exc:
+        raise SetupError(KEY_REQUIRED) from exc
+    except AuricleError as exc:
+        raise RequestError(f"{exc} ({exc.code})") from exc
 
 
 def unreachable(url: str) -> SetupError:
