@@ -205,9 +205,11 @@ def figures(spoken: Sequence[Spoken]) -> dict[str, Any]:
     return shown
 
 
-async def _speakers(url: str, frames: Sequence[Sequence[bytes]]) -> dict[str, Any]:
+async def _speakers(
+    url: str, frames: Sequence[Sequence[bytes]], key: str | None = None
+) -> dict[str, Any]:
     spread_s = 2.0 / len(frames)
-    streams = (speak(url, each, i * spread_s) for i, each in enumerate(frames))
+    streams = (speak(url, each, i * spread_s, key) for i, each in enumerate(frames))
     return figures(await asyncio.gather(*streams))
 
 
@@ -386,11 +388,7 @@ def second_key() -> dict[str, Any]:
     file = as_wav(sentence[: 2 * SAMPLE_RATE_HZ])
 
     async def run(url: str) -> dict[str, Any]:
-        spread_s = 2.0 / CROWD
-        crowd = [
-            asyncio.create_task(speak(url, each, i * spread_s, CROWD_KEY))
-            for i, each in enumerate(frames)
-        ]
+        crowd = asyncio.create_task(_speakers(url, frames, CROWD_KEY))
         await asyncio.sleep(NEWCOMER_AFTER_S)
         spoken, file_s = await asyncio.gather(
             speak(url, own, key=NEWCOMER_KEY), upload(url, file, NEWCOMER_KEY)
@@ -399,7 +397,7 @@ def second_key() -> dict[str, Any]:
             "final_s": [round(delay_s, 2) for delay_s in spoken.delays_s],
             "file_s": round(file_s, 2),
             "refusal": spoken.refusal,
-            "crowd": figures(await asyncio.gather(*crowd)),
+            "crowd": await crowd,
         }
 
     runs = []
@@ -507,8 +505,9 @@ def targets(shown: dict[str, Any]) -> dict[str, bool]:
         times_s = (each["last one back after s"], each["earlier speech served after s"])
         reached[f"both within {BACK_S:g} s"] = max(times_s) <= BACK_S
     if each := shown.get("second_key"):
-        longest_s = max(delay_s for run in each["runs"] for delay_s in run["final_s"])
-        reached[f"the final of another key within {LATE_S:g} s"] = longest_s <= LATE_S
+        reached[f"the final of another key within {LATE_S:g} s"] = all(
+            run["final_s"] and max(run["final_s"]) <= LATE_S for run in each["runs"]
+        )
     if each := shown.get("alone"):
         reached[f"{ALONE} speakers one after another are admitted"] = each["admitted"] == ALONE
     if each := shown.get("learning"):
